@@ -1,0 +1,256 @@
+"""The main job: inputs -> exchanges -> flows -> failures with causes; and what all of that looks like as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from oauthtrace import correlate, diagnose, exchange
+from oauthtrace.causes import causes
+from oauthtrace.context import add_context
+from oauthtrace.privacy import Redactor, load_key
+from oauthtrace.sources import CERTAIN_ENOUGH, HEAD_BYTES, Reading, Row, formats, opening, weigh
+
+FRAME_ROWS = 50_000
+Progress = Callable[[str, int], None]
+"""Called with the file and the bytes read so far."""
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What was found. The three frames are what everything else is made of.
+
+    Attributes:
+        exchanges: every OAuth exchange, columns of :mod:`oauthtrace.exchange`, of correlation and of context.
+        failures: one row a failed exchange, with cause, confidence, proof, evidence, alternatives and caused_by.
+        inputs: one reading an input: format, records, exchanges, rejected records with their reasons, notes.
+    """
+
+    exchanges: pl.DataFrame
+    failures: pl.DataFrame
+    inputs: list[Reading]
+
+    @property
+    def flows(self) -> pl.DataFrame:
+        """One row a flow: when, who, how many steps, whether it failed, and its root cause."""
+        roots = self.failures.filter(pl.col("caused_by").is_null()).group_by("flow", maintain_order=True).agg(pl.col("cause").last())
+        return (
+            self.exchanges.group_by("flow", maintain_order=True)
+            .agg(
+                first=pl.col("time").min(),
+                last=pl.col("time").max(),
+                exchanges=pl.len(),
+                steps=pl.col("step"),
+                client_id=pl.col("client_id").drop_nulls().first(),
+                provider=pl.col("provider").drop_nulls().first(),
+                host=pl.col("host").drop_nulls().first(),
+                failed=pl.col("failed").any(),
+                joined_by=pl.col("joined_by").drop_nulls().unique(maintain_order=True),
+            )
+            .join(roots, on="flow", how="left", maintain_order="left")
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document ``oauthtrace/1``."""
+        failures = [failure_document(row) for row in self.failures.iter_rows(named=True)]
+        counted = self.failures["cause"].value_counts(sort=True).rows() if self.failures.height else []
+        return {
+            "schema": "oauthtrace/1",
+            "inputs": [input_document(reading) for reading in self.inputs],
+            "summary": {
+                "exchanges": self.exchanges.height,
+                "flows": self.exchanges["flow"].n_unique(),
+                "failures": self.failures.height,
+                "by_cause": {cause: count for cause, count in sorted(counted, key=lambda c: (-c[1], c[0]))},
+            },
+            "failures": failures,
+        }
+
+    def write_report(self, file: str | Path, **options: Any) -> None:
+        """The HTML report, one self-contained file."""
+        from oauthtrace.report import render  # noqa: PLC0415 - jinja2 only for those who want a report
+
+        Path(file).write_text(render(self, **options), encoding="utf-8")
+
+
+def analyze(
+    paths: Sequence[str | Path] | str | Path = (),
+    *,
+    db: str | Path | None = None,
+    input_format: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    client: str | None = None,
+    provider: str | None = None,
+    cause: str | None = None,
+    key: bytes | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Read captures and logs, join their exchanges to flows, and tell for each failed one why.
+
+    Args:
+        paths: files, folders, globs, or ``-`` for standard input. Without any, what ``db`` holds is analysed.
+        db: DuckDB file to keep the exchanges in (and to read earlier ones from).
+        input_format: name of the format of all inputs, instead of sniffing.
+        since: only exchanges at or after this time; naive means UTC.
+        until: only exchanges before this time; naive means UTC.
+        client: only exchanges of this client_id.
+        provider: only exchanges with this provider.
+        cause: only failures with this cause or family.
+        key: fingerprint key, at least 16 bytes; default the database's or the user's.
+        progress: called as bytes are read.
+
+    Raises:
+        oauthtrace.sources.opening.UnreadableInput: an input does not exist or can't be opened.
+        oauthtrace.store.StoreError: the database can't be used.
+    """
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    if db is not None:
+        from oauthtrace import store  # noqa: PLC0415 - duckdb only with a database
+
+        with store.Store(db) as opened:
+            readings = opened.ingest(listed, input_format=input_format, progress=progress) if listed else opened.inputs()
+            exchanges = opened.exchanges(since=since, until=until)
+    else:
+        redactor = Redactor(key or load_key())
+        readings = []
+        frames = [exchange.empty()]
+        for reading, frame in read_inputs(listed, redactor, input_format=input_format, progress=progress):
+            if reading not in readings:
+                readings.append(reading)
+            frames.append(frame)
+        exchanges = pl.concat(frames)
+    return analyze_frame(exchanges, readings, since=since, until=until, client=client, provider=provider, cause=cause)
+
+
+def analyze_frame(
+    exchanges: pl.DataFrame,
+    inputs: Iterable[Reading] = (),
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    client: str | None = None,
+    provider: str | None = None,
+    cause: str | None = None,
+) -> Analysis:
+    """The frame-to-frame part of :func:`analyze`: exchanges of the schema in, analysis out."""
+    context = add_context(correlate.correlate(exchanges))
+    failures = diagnose.diagnose(context)
+    wanted = pl.lit(True)
+    if since is not None:
+        wanted &= pl.col("time") >= _naive(since)
+    if until is not None:
+        wanted &= pl.col("time") < _naive(until)
+    if client is not None:
+        wanted &= pl.col("client_id") == client
+    if provider is not None:
+        wanted &= pl.col("provider") == provider
+    context, failures = context.filter(wanted), failures.filter(wanted)
+    if cause is not None:
+        failures = failures.filter((pl.col("cause") == cause) | pl.col("cause").str.starts_with(f"{cause}/"))
+    return Analysis(context, failures, list(inputs))
+
+
+def _naive(moment: datetime) -> datetime:
+    from datetime import UTC  # noqa: PLC0415
+
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def read_inputs(
+    paths: Iterable[str | Path], redactor: Redactor, *, input_format: str | None = None, progress: Progress | None = None
+) -> Iterator[tuple[Reading, pl.DataFrame]]:
+    """Every input, read in frames of bounded size; the reading's tally is complete when its last frame has come."""
+    for file in opening.expand(paths):
+        reading = Reading(file, redactor)
+        for rows in read_rows(file, reading, input_format, progress):
+            yield reading, exchange.frame(rows)
+
+
+def read_rows(file: str, reading: Reading, input_format: str | None = None, progress: Progress | None = None) -> Iterator[list[Row]]:
+    """One input as lists of rows of bounded length; at least one list, possibly empty."""
+    with opening.open_input(file) as raw:
+        try:
+            head, stream = opening.with_head(raw, HEAD_BYTES)
+        except (OSError, EOFError, ValueError) as error:
+            reading.reject(None, f"can't be read: {error}", "")
+            yield []
+            return
+        chosen = input_format or choose(head, reading)
+        if chosen is None:
+            yield []
+            return
+        reading.format = chosen
+        rows = formats()[chosen].read(stream, reading)
+        yielded = False
+        try:
+            while batch := list(islice(rows, FRAME_ROWS)):
+                yielded = True
+                if progress:
+                    progress(file, raw.tell() if raw.seekable() else 0)
+                yield batch
+        except (OSError, EOFError, ValueError) as error:
+            reading.reject(reading.records + 1, f"reading stopped here: {error}", "")
+        if not yielded:
+            yield []
+
+
+def choose(head: bytes, reading: Reading) -> str | None:
+    """The format of an input by its first bytes; None, with the reason in the reading, when it is nothing to read."""
+    if not head.strip():
+        reading.notes.append("the file is empty")
+        return None
+    scored = weigh(head)
+    best, name = scored[0]
+    if best >= CERTAIN_ENOUGH or (best > 0 and name == "text"):
+        return name
+    if best > 0 and scored[-1] and dict((n, s) for s, n in scored).get("text", 0) > 0:
+        return "text"
+    reading.reject(None, "not text and no known capture format" if b"\0" in head else "no known format", head[:60].decode("utf-8", "replace") if b"\0" not in head else "")
+    return None
+
+
+# --- the document -----------------------------------------------------------------------------------------------------
+
+
+def input_document(reading: Reading) -> dict[str, Any]:
+    """One member of ``inputs``."""
+    return {
+        "file": reading.file,
+        "format": reading.format,
+        "records": reading.records,
+        "exchanges": reading.exchanges,
+        "rejected": reading.rejected,
+        "rejects": [{"position": r.position, "reason": r.reason, "excerpt": r.excerpt} for r in reading.rejects[:20]],
+        "notes": list(reading.notes),
+    }
+
+
+def failure_document(row: dict[str, Any]) -> dict[str, Any]:
+    """One member of ``failures``."""
+    cause = causes()[row["cause"]]
+    return {
+        "id": row["id"],
+        "time": iso(row["time"]),
+        "source": {"file": row["source_file"], "format": row["source_format"], "position": row["source_position"]},
+        "flow": row["flow"],
+        "caused_by": row["caused_by"],
+        **{name: row[name] for name in ("provider", "step", "grant_type", "client_id", "method", "url", "status", "error", "error_code", "error_description")},
+        "cause": row["cause"],
+        "confidence": row["confidence"],
+        "proof": bool(row["proof"]),
+        "evidence": row["evidence"],
+        "alternatives": row["alternatives"],
+        "remediation": {"summary": cause.remedy.summary, "steps": cause.remedy.steps(), "references": list(cause.references)},
+    }
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A UTC moment as the document writes it, with milliseconds."""
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,128 @@
+"""What can go wrong: one file a cause, ``<family>/<cause>.toml``, which holds all that is known of it.
+
+Its page (title, meaning, how it is told, lookalikes, remedy, references), its detection (table ``detect``) and its
+examples, which are its tests. Adding a cause is adding one file.
+
+Detection, all weights in nats (log-odds):
+
+- ``prior``: how common it is, everything else unknown;
+- ``fits``: an expression that must not be false, else MISFIT is added;
+- ``said``: concepts of the message (see :mod:`oauthtrace.oauth.messages`) -> weight; the strongest counts whole, others in part;
+- ``signs``: ``when`` (expression), ``weight``, ``say`` (evidence sentence with ``{column}`` placeholders), ``proof``.
+
+An expression is SQL over the columns of exchange and context; ``{subject predicate}`` asks whether the message says so,
+``[fact]`` whether the exchange has the fact.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import polars as pl
+
+MISFIT = -6.0
+UNKNOWN = "unknown/unclassified"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One piece of evidence for or against a cause."""
+
+    when: str
+    weight: float
+    say: str | None = None
+    proof: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to change, for each reader, and how to see that it worked."""
+
+    summary: str
+    app_developer: tuple[str, ...]
+    gateway_operator: tuple[str, ...]
+    idp_admin: tuple[str, ...]
+    check: str
+
+    def steps(self) -> list[str]:
+        """All steps in one list, each with who does it."""
+        readers = (("App", self.app_developer), ("Gateway", self.gateway_operator), ("Identity provider", self.idp_admin))
+        return [f"{who}: {step}" for who, steps in readers for step in steps]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause, as its file declares it."""
+
+    id: str
+    title: str
+    meaning: str
+    told_by: str
+    capture_next: str
+    references: tuple[str, ...]
+    lookalikes: tuple[tuple[str, str], ...]
+    remedy: Remedy
+    examples: tuple[Mapping[str, Any], ...]
+    prior: float = -1.0
+    fits: str | None = None
+    said: Mapping[str, float] = field(default_factory=dict)
+    signs: tuple[Sign, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The part before the slash."""
+        return self.id.partition("/")[0]
+
+
+@cache
+def causes() -> Mapping[str, Cause]:
+    """Id -> cause, families and causes in the order of their names."""
+    found = {}
+    for family in sorted(files(__name__).iterdir(), key=lambda f: f.name):
+        if not family.is_dir() or family.name.startswith("_"):
+            continue
+        for file in sorted(family.iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".toml"):
+                cause_id = f"{family.name}/{file.name.removesuffix('.toml')}"
+                found[cause_id] = _cause(cause_id, tomllib.loads(file.read_text("utf-8")))
+    return found
+
+
+def _cause(cause_id: str, data: Mapping[str, Any]) -> Cause:
+    remedy, detect = data["remedy"], data.get("detect", {})
+    return Cause(
+        id=cause_id,
+        title=data["title"],
+        meaning=data["meaning"].strip(),
+        told_by=data["told_by"].strip(),
+        capture_next=data["capture_next"].strip(),
+        references=tuple(data["references"]),
+        lookalikes=tuple((entry["cause"], entry["differs"]) for entry in data["lookalikes"]),
+        remedy=Remedy(remedy["summary"], *(tuple(remedy[k]) for k in ("app_developer", "gateway_operator", "idp_admin")), remedy["check"].strip()),
+        examples=tuple(data["examples"]),
+        prior=float(detect.get("prior", -1.0)),
+        fits=detect.get("fits"),
+        said={k: float(v) for k, v in detect.get("said", {}).items()},
+        signs=tuple(Sign(s["when"], float(s["weight"]), s.get("say"), bool(s.get("proof", False))) for s in detect.get("signs", ())),
+    )
+
+
+_SAID = re.compile(r"\{([a-z_]+ [a-z_]+)\}")
+_FACT = re.compile(r"\[([^\]]+)\]")
+
+
+def expression(when: str) -> pl.Expr:
+    """The polars expression of a ``when`` or ``fits``; null counts as false.
+
+    >>> expression("step = 'token' and {code used} and not [html answer]")  # doctest: +ELLIPSIS
+    <Expr ...>
+    """
+    sql = _SAID.sub(lambda m: f"array_contains(said, '{m[1]}')", when)
+    sql = _FACT.sub(lambda m: "array_contains(facts, '" + m[1].replace("'", "''") + "')", sql)
+    return pl.sql_expr(sql).fill_null(False)

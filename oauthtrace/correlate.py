@@ -1,0 +1,215 @@
+"""Exchanges -> flows: which exchanges belong to one sign-in, one refresh chain or one call chain, and which failed.
+
+Joined by the strongest keys that both sides know (fingerprints of code, state, PAR request_uri, device code, refresh
+chain, access token, session, correlation id); then, for what has no key, by who, where and when. ``joined_by`` says how.
+
+Needs the columns of :mod:`oauthtrace.exchange`; adds ``n`` (row number in time order), ``flow``, ``joined_by``,
+``failed`` and ``healthy`` (why a non-2xx answer is no failure).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+
+KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("code", ("code_fp", "issued_code_fp")),
+    ("state", ("state_fp",)),
+    ("request_uri", ("request_uri_fp", "issued_request_uri_fp")),
+    ("device code", ("device_code_fp", "issued_device_fp")),
+    ("refresh chain", ("refresh_token_fp", "issued_refresh_fp")),
+    ("access token", ("token_fp", "issued_token_fp")),
+    ("session", ("session_fp",)),
+    ("request id", ("request_id",)),
+)
+"""Name of the key -> the columns whose equal values join, strongest first."""
+
+GAP_S = 90
+"""Exchanges without a key, of the same caller at the same place, belong together when no longer pause lies between."""
+
+NEGOTIATION = ("authorization_pending", "slow_down")
+OAUTH_ERRORS = r"^(?:invalid_\w+|insufficient_\w+|unauthorized_client|access_denied|unsupported_\w+|expired_token|use_dpop_nonce|server_error|temporarily_unavailable|\w+_required|consent_required)$"
+BROKEN_ANSWERS = (
+    "answer is not JSON", "empty answer", "access_token missing", "token_type missing", "expires_in unusable", "error inside 200",
+    "form-encoded answer", "issuer missing", "no keys", "html answer", "error page", "redirected to a login page",
+)  # fmt: skip
+"""Facts that make a 2xx or 3xx answer of a machine endpoint a failure (RFC 6749 §5.1)."""
+MACHINE_STEPS = ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "revocation", "registration")
+
+
+def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
+    """Exchanges in time order with their flow, and whether each failed."""
+    ordered = exchanges.sort("time", "source_file", "source_position", nulls_last=True, maintain_order=True).with_row_index("n")
+    ordered = ordered.with_columns(pl.col("n").cast(pl.Int64))
+    joined = _name_flows(_join_by_place(_join_by_client(_join_by_keys(ordered))))
+    return mark_healthy(mark_failed(joined))
+
+
+# --- flows ------------------------------------------------------------------------------------------------------------
+
+
+def _join_by_keys(frame: pl.DataFrame) -> pl.DataFrame:
+    pairs = []
+    for rank, (_name, columns) in enumerate(KEYS):
+        for column in columns:
+            pairs.append(frame.select("n", key=pl.concat_str(pl.lit(f"{rank} "), pl.col(column))).drop_nulls())
+    links = pl.concat(pairs).unique()
+    links = links.join(_overused(frame), on="key", how="anti")
+    links = links.filter(pl.len().over("key") > 1)
+    strongest = links.group_by("n").agg(pl.col("key").min().str.head(1).cast(pl.Int64).alias("rank"))
+    names = pl.DataFrame({"rank": range(len(KEYS)), "joined_by": [name for name, _ in KEYS]}, schema={"rank": pl.Int64, "joined_by": pl.String})
+    label = frame.select("n", label=pl.col("n"))
+    for _ in range(64):
+        spread = (
+            links.join(label, on="n")
+            .with_columns(low=pl.col("label").min().over("key"))
+            .group_by("n")
+            .agg(pl.col("low").min())
+        )
+        step = label.join(spread, on="n", how="left").with_columns(label2=pl.min_horizontal("label", "low"))
+        # pointer jumping: the label of my label, so that long refresh chains need few rounds
+        step = step.join(step.select(label2_of=pl.col("n"), jump=pl.col("label2")), left_on="label2", right_on="label2_of", how="left")
+        new = step.select("n", label=pl.min_horizontal("label2", "jump"))
+        if new.equals(label):
+            break
+        label = new
+    return frame.join(label, on="n", how="left", maintain_order="left").join(strongest.join(names, on="rank").select("n", "joined_by"), on="n", how="left", maintain_order="left")
+
+
+def _overused(frame: pl.DataFrame) -> pl.DataFrame:
+    """State values that a client never changes: they join nothing."""
+    states = frame.filter((pl.col("step") == "authorization") & pl.col("state_fp").is_not_null())
+    used = states.group_by("state_fp").agg(pl.col("time").max().alias("last"), pl.col("time").min().alias("first"), pl.len())
+    constant = used.filter((pl.col("len") > 5) | ((pl.col("last") - pl.col("first")) > pl.duration(hours=1)))
+    return constant.select(key=pl.concat_str(pl.lit("1 "), pl.col("state_fp")))
+
+
+def _join_by_client(frame: pl.DataFrame) -> pl.DataFrame:
+    """A code's redemption whose authorize request shares no key (no state, no redirect seen): the client's latest one.
+
+    Only when no other redemption could claim it.
+    """
+    flows_with = frame.filter(pl.col("step").is_in(["authorization", "par"])).select("label").unique()
+    orphan = (
+        frame.filter((pl.col("step") == "token") & (pl.col("grant_type") == "authorization_code") & pl.col("client_id").is_not_null() & pl.col("time").is_not_null())
+        .join(flows_with, on="label", how="anti")
+        .select("n", "label", "client_id", "time")
+        .sort("time")
+    )
+    used = frame.filter(pl.col("step") == "token").select("label").unique()
+    free = (
+        frame.filter((pl.col("step") == "authorization") & pl.col("client_id").is_not_null() & pl.col("time").is_not_null())
+        .join(used, on="label", how="anti")
+        .select("client_id", "time", target=pl.col("label"))
+        .sort("time")
+    )
+    if orphan.is_empty() or free.is_empty():
+        return frame
+    pairs = orphan.join_asof(free, on="time", by="client_id", strategy="backward", tolerance="20m", check_sortedness=False).drop_nulls("target")
+    pairs = pairs.unique("label", keep="first").unique("target", keep="first").select("label", "target")
+    moved = frame.join(pairs, on="label", how="left", maintain_order="left")
+    return moved.with_columns(
+        label=pl.coalesce("target", "label"),
+        joined_by=pl.when(pl.col("target").is_not_null()).then(pl.coalesce("joined_by", pl.lit("client and time"))).otherwise("joined_by"),
+    ).drop("target")
+
+
+def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
+    """Exchanges without any key: same file and caller (or client, or host), without a long pause."""
+    lone = (pl.len().over("label") == 1) & pl.col("joined_by").is_null()
+    is_text = pl.col("step") == "event"
+    caller = (
+        pl.when(is_text).then(pl.lit("log"))
+        .when(pl.col("client_id").is_not_null()).then(pl.col("client_id"))
+        .otherwise(pl.coalesce(pl.concat_str(pl.lit("@"), pl.col("client_address")), pl.lit("?")))
+    )  # fmt: skip
+    placed = frame.with_columns(lone=lone, caller=caller).sort("source_file", "caller", "n")
+    pause = pl.col("time").diff().over("source_file", "caller") > pl.duration(seconds=GAP_S)
+    placed = placed.with_columns(episode=pause.fill_null(False).cum_sum().over("source_file", "caller"))
+    group = ["source_file", "caller", "episode"]
+    return (
+        placed.with_columns(shared=pl.when("lone").then(pl.col("label").filter(pl.col("lone")).min().over(group)))
+        .with_columns(
+            joined_by=pl.when(pl.col("lone") & (pl.col("lone").sum().over(group) > 1)).then(pl.lit("caller and time")).otherwise("joined_by"),
+            label=pl.coalesce("shared", "label"),
+        )
+        .drop("lone", "caller", "episode", "shared")
+        .sort("n")
+    )
+
+
+def _name_flows(frame: pl.DataFrame) -> pl.DataFrame:
+    """A flow is named after its first exchange, so that the same input gives the same name."""
+    first = frame.group_by("label", maintain_order=True).agg(pl.col("id").first())
+    names = first.with_columns(
+        flow=pl.Series([f"f{hashlib.blake2b(i.encode(), digest_size=5).hexdigest()}" for i in first["id"]], dtype=pl.String)
+    )
+    return frame.join(names.select("label", "flow"), on="label", how="left", maintain_order="left").drop("label")
+
+
+# --- failed, or not ---------------------------------------------------------------------------------------------------
+
+
+def has(fact: str) -> pl.Expr:
+    """Whether an exchange has a fact."""
+    return pl.col("facts").list.contains(fact).fill_null(False)
+
+
+def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Column ``failed``: the exchange did not give what the caller asked for."""
+    status, step = pl.col("status"), pl.col("step")
+    broken = pl.any_horizontal([has(fact) for fact in BROKEN_ANSWERS])
+    machine = step.is_in(MACHINE_STEPS)
+    oauth_error = pl.col("error").str.contains(OAUTH_ERRORS)
+    no_answer = status.is_null() & pl.col("transport_error").is_not_null()
+    of_resource = (status.is_in([401, 403]) | (oauth_error & (status >= 400)) | (status >= 400) & pl.col("challenge").is_not_null()).fill_null(False)
+    of_event = pl.col("error").is_not_null() | has("failure event")
+    of_authorization = (status >= 400) | has("redirected with error") | has("error page") | (pl.col("error").is_not_null() & (status < 300)) | has("answer went to another redirect_uri")
+    of_redirection = (status >= 400) | has("error in redirection") | has("error page")
+    of_machine = (status >= 400) | broken | ((status >= 300) & (status < 400) & (step != "metadata")) | (pl.col("error").is_not_null() & (status < 300))
+    failed = (
+        pl.when(step == "event").then(of_event)
+        .when(step == "resource").then(of_resource)
+        .when(no_answer).then(True)
+        .when(pl.col("method") == "OPTIONS").then((status >= 400) | has("no access-control-allow-origin"))
+        .when(machine).then(of_machine)
+        .when(step == "authorization").then(of_authorization)
+        .when(step == "redirection").then(of_redirection)
+        .otherwise(status >= 400)
+    )  # fmt: skip
+    return frame.with_columns(failed=failed.fill_null(False))
+
+
+def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
+    """Column ``healthy``: why an answer that looks failed is none; such rows are no longer ``failed``.
+
+    Polling (RFC 8628 §3.5), challenge then success (RFC 6750, RFC 9449 §8), discovery that tries several addresses
+    (RFC 8414 §3.1), silent sign-in before an interactive one (OIDC Core §3.1.2.1), a retry that worked.
+    """
+    ok = ~pl.col("failed")
+    same_call = ["source_file", "step", "method", "host", "path", "grant_type"]
+    late = pl.duration(seconds=120)
+    later = frame.filter(ok & pl.col("time").is_not_null() & (pl.col("method") != "OPTIONS")).select(*same_call, "time", ok_time=pl.col("time")).sort("time")
+    at = frame.select("n", *same_call, "time").drop_nulls("time").sort("time")
+    filled = [pl.col(c).fill_null("-") for c in same_call]
+    follow = at.with_columns(filled).join_asof(later.with_columns(filled), on="time", by=same_call, strategy="forward", allow_exact_matches=False, check_sortedness=False)
+    follow = follow.select("n", ok_after=pl.col("ok_time") - pl.col("time"))
+    frame = frame.join(follow, on="n", how="left", maintain_order="left")
+    soon = pl.col("ok_after") <= late
+    host_ok = (ok & (pl.col("step") == "metadata") & (pl.col("time") == pl.col("time"))).any().over("source_file")
+    later_ok = (ok & pl.col("step").is_in(["token", "redirection"])).cast(pl.Int64).reverse().cum_sum().reverse().over("source_file", "client_id") > 0
+    flow_token_ok = (ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).any().over("source_file")
+    transport = pl.col("transport_error").is_not_null() & pl.col("status").is_null()
+    reason = (
+        pl.when(pl.col("error").is_in(NEGOTIATION) & (pl.col("step") == "token")).then(pl.lit("polling, as the device flow prescribes"))
+        .when((pl.col("error") == "use_dpop_nonce") & soon).then(pl.lit("the server offered a DPoP nonce, and the next try used it"))
+        .when(pl.col("step").is_in(["resource", "userinfo"]) & (pl.col("status") == 401) & soon).then(pl.lit("challenged, then repeated with a token that was accepted"))
+        .when((pl.col("step") == "resource") & (pl.col("status") == 401) & pl.col("token_fp").is_null() & pl.col("challenge").is_not_null() & flow_token_ok).then(pl.lit("the challenge that starts a sign-in"))
+        .when((pl.col("step") == "metadata") & (pl.col("status").is_in([404, 401, 405, 400])) & host_ok).then(pl.lit("discovery tries several addresses; another one answered"))
+        .when((pl.col("prompt") == "none") & pl.col("error").is_in(["login_required", "interaction_required", "consent_required", "account_selection_required"]) & later_ok).then(pl.lit("silent sign-in found no session; an interactive one followed"))
+        .when(transport & soon).then(pl.lit("a retry worked"))
+        .when(pl.col("status").is_in([429, 500, 502, 503, 504]) & soon & pl.col("step").is_in(MACHINE_STEPS) & (pl.col("ok_after") <= pl.duration(seconds=30))).then(pl.lit("a retry worked"))
+        .when((pl.col("step") == "end-session") & (pl.col("status") < 400)).then(pl.lit("a logout"))
+    )  # fmt: skip
+    return frame.with_columns(healthy=pl.when("failed").then(reason)).with_columns(failed=pl.col("failed") & pl.col("healthy").is_null()).drop("ok_after")

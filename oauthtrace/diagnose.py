@@ -1,0 +1,274 @@
+"""Failed exchanges -> ranked causes with calibrated confidence, evidence, and which failure merely follows from another.
+
+Score of a cause = prior + what the message says + what the provider's code says + signs of the context, in nats; the
+confidence is the softmax of the scores at :data:`TEMPERATURE`, fitted by ``make tune``. Messages and codes repeat, so
+each distinct one is read once and joined back; signs are polars expressions over all rows at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from oauthtrace import evidence
+from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
+from oauthtrace.oauth import messages
+from oauthtrace.providers import STANDARD, code as provider_code, find_texts
+
+TEMPERATURE = 1.35
+BATCH_ROWS = 100_000
+CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.2, 1.6
+STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
+TEXT_WEIGHT = 4.0
+PART = 0.35
+"""Share with which the second and later concepts of one message count."""
+
+RANKED = 4
+ALTERNATIVE = pl.Struct({"cause": pl.String, "confidence": pl.Float64})
+RESULT: dict[str, Any] = {
+    "cause": pl.String,
+    "confidence": pl.Float64,
+    "proof": pl.Boolean,
+    "evidence": pl.List(pl.String),
+    "alternatives": pl.List(ALTERNATIVE),
+    "caused_by": pl.String,
+}
+"""Columns that diagnosis adds to a failed exchange."""
+
+
+def diagnose(frame: pl.DataFrame) -> pl.DataFrame:
+    """The failed rows of a frame with context, with the columns of RESULT, in time order."""
+    failed = frame.filter("failed")
+    parts = [rank(failed.slice(start, BATCH_ROWS)) for start in range(0, failed.height, BATCH_ROWS)]
+    ranked = pl.concat(parts) if parts else failed.with_columns(pl.lit(None, dtype=t).alias(n) for n, t in RESULT.items())
+    return follow(ranked)
+
+
+# --- ranking ------------------------------------------------------------------------------------------------------------
+
+
+def rank(failed: pl.DataFrame) -> pl.DataFrame:
+    """Scores, confidence, proof, evidence and alternatives of one batch of failed exchanges."""
+    read = with_concepts(failed)
+    scores = score(read)
+    names = list(causes())
+    keyed = scores.with_columns(key=pl.struct(names).hash())
+    winners = pl.DataFrame(
+        [_decide(names, row) for row in keyed.unique("key").iter_rows()],
+        schema={"key": pl.UInt64, "cause": pl.String, "confidence": pl.Float64, "alternatives": pl.List(ALTERNATIVE)},
+        orient="row",
+    )
+    ranked = read.with_columns(key=keyed["key"]).join(winners, on="key", how="left", maintain_order="left")
+    proved = _proved(ranked)
+    told = evidence.sentences(ranked)
+    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop("key", "said", "text_codes", "masked")
+
+
+def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, list[dict[str, Any]]]:
+    values, key = row[:-1], row[-1]
+    order = sorted(range(len(names)), key=lambda i: -values[i])[:RANKED]
+    best = values[order[0]]
+    total = sum(math.exp((v - best) / TEMPERATURE) for v in values)
+    shares = [math.exp((values[i] - best) / TEMPERATURE) / total for i in order]
+    others = [{"cause": names[i], "confidence": round(s, 3)} for i, s in zip(order[1:], shares[1:], strict=True) if s >= 0.005]
+    return key, names[order[0]], round(min(shares[0], 0.99), 3), others
+
+
+def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
+    """Columns ``said`` (concepts of the message) and ``text_codes`` (texts of providers in it); each masked message is read once."""
+    masked = failed["message"].fill_null("") + " | " + failed["transport_error"].fill_null("")
+    distinct = masked.unique()
+    table: dict[str, str] = {text: messages.mask(text) for text in distinct.to_list()}
+    said = [list(messages.read(table[text])) for text in distinct.to_list()]
+    providers = ("oauth2-proxy", "lua-resty-openidc", "mod-auth-openidc", "envoy", "dex", "spring", "oauthlib", "openiddict", "aws-alb", "ory-hydra", "keycloak", "google", "auth0", STANDARD)
+    codes = [[f"{c.provider} {c.code}" for p in providers for c in find_texts(text, p)[:1]] if len(text) > 8 else [] for text in distinct.to_list()]
+    lookup = pl.DataFrame({"masked": distinct, "said": said, "text_codes": codes}, schema={"masked": pl.String, "said": pl.List(pl.String), "text_codes": pl.List(pl.String)})
+    return failed.with_columns(masked=masked).join(lookup, on="masked", how="left", maintain_order="left")
+
+
+def score(read: pl.DataFrame) -> pl.DataFrame:
+    """One column a cause, in nats; rows as given."""
+    by_words = _table(read, ["said", "text_codes"], _score_words)
+    by_code = _table(read, ["provider", "error", "error_code", "grant_type", "step"], _score_code)
+    by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
+    return by_signs.select((pl.col(name) + by_words[name] + by_code[name]).alias(name) for name in causes())
+
+
+def _table(read: pl.DataFrame, columns: list[str], score_one: Any) -> pl.DataFrame:
+    """Scores of each distinct combination of columns, computed once, joined back."""
+    keyed = read.select(*columns, key=pl.struct(columns).hash())
+    distinct = keyed.unique("key")
+    names = list(causes())
+    rows = []
+    for row in distinct.select(columns).iter_rows():
+        given = score_one(*row)
+        rows.append([given.get(name, 0.0) for name in names])
+    table = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float64), orient="row").with_columns(key=distinct["key"])
+    return keyed.select("key").join(table, on="key", how="left", maintain_order="left").drop("key")
+
+
+def _score_words(said: list[str] | None, text_codes: list[str] | None) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for cause in causes().values():
+        weights = sorted((cause.said[concept] for concept in said or () if concept in cause.said), reverse=True)
+        positive, negative = [w for w in weights if w > 0], [w for w in weights if w < 0]
+        if weights:
+            out[cause.id] = (positive[0] + PART * sum(positive[1:]) if positive else 0.0) + sum(negative)
+    for text in text_codes or ():
+        provider, _, code = text.partition(" ")
+        found = provider_code(provider, code)
+        if found is not None and found.cause in causes():
+            out[found.cause] = max(out.get(found.cause, 0.0), 0.0) + TEXT_WEIGHT / (1 + 0.3 * len(found.also))
+            for other in found.also:
+                out[other] = max(out.get(other, 0.0), 0.0) + 1.0
+    return out
+
+
+def _score_code(provider: str | None, error: str | None, error_code: str | None, grant_type: str | None, step: str | None) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for word in dict.fromkeys(w for w in (error_code, error) if w):
+        found = provider_code(provider, word)
+        if found is None or found.cause not in causes():
+            continue
+        strong = found.provider != STANDARD
+        main, also = (CODE_WEIGHT, CODE_ALSO_WEIGHT) if strong else (STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT)
+        if strong and not found.also:
+            main += 1.5
+        out[found.cause] = max(out.get(found.cause, 0.0), main)
+        for other in found.also:
+            out[other] = max(out.get(other, 0.0), also)
+    return out
+
+
+def _sign_score(cause: Cause) -> pl.Expr:
+    total = pl.lit(cause.prior)
+    if cause.fits:
+        total = total + pl.when(_fits(cause.fits)).then(0.0).otherwise(MISFIT)
+    for sign in cause.signs:
+        total = total + pl.when(expression(sign.when)).then(sign.weight).otherwise(0.0)
+    return total
+
+
+@cache
+def _fits(fits: str) -> pl.Expr:
+    """Like an expression, but what is unknown does not count against."""
+    return ~expression(f"not ({fits})")
+
+
+def _proved(ranked: pl.DataFrame) -> pl.Series:
+    """Whether a sign that computes something fired for the winning cause."""
+    proofs = pl.col("cause").is_null()
+    for cause in causes().values():
+        signs = [sign for sign in cause.signs if sign.proof and sign.weight > 0]
+        if signs:
+            proofs = pl.when(pl.col("cause") == cause.id).then(pl.any_horizontal([expression(sign.when) for sign in signs])).otherwise(proofs)
+    return ranked.select(proof=proofs)["proof"]
+
+
+# --- what follows from what -------------------------------------------------------------------------------------------
+
+
+class _Failure(NamedTuple):
+    n: int
+    id: str
+    step: str
+    cause: str
+    confidence: float
+    proof: bool
+    start: float | None
+    end: float | None
+    file: str
+    error: str | None
+    status: int | None
+    format: str
+
+
+FOLLOW_S = 30.0
+"""A failure of the same flow follows from an earlier one when it begins no more than this many seconds after its end."""
+
+
+def follow(ranked: pl.DataFrame) -> pl.DataFrame:
+    """Fill ``caused_by``: within each flow, failures that only follow point to their root."""
+    crowded = ranked.filter(pl.len().over("flow") > 1)
+    if crowded.is_empty():
+        return ranked
+    start = pl.col("time").dt.epoch("us") / 1e6
+    rows = crowded.select(
+        "flow", "n", "id", "step", "cause", "confidence", "proof", start=start, end=start + pl.col("duration_ms").fill_null(0) / 1000,
+        file="source_file", error="error", status="status", format="source_format",
+    ).sort("flow", "n")  # fmt: skip
+    links: dict[str, str] = {}
+    for _, group in rows.group_by("flow", maintain_order=True):
+        links |= follow_in_flow([_Failure(*row[1:]) for row in group.iter_rows()])
+    table = pl.DataFrame({"id": list(links), "root": list(links.values())}, schema={"id": pl.String, "root": pl.String})
+    return ranked.join(table, on="id", how="left", maintain_order="left").with_columns(caused_by="root").drop("root")
+
+
+def follow_in_flow(failures: list[_Failure]) -> dict[str, str]:
+    """id -> id of the root that it follows from, for the failures of one flow in time order."""
+    links: dict[str, str] = {}
+    roots: list[_Failure] = []
+    # a callback ends after the token request that it waits for: order by end, machine steps first
+    for failure in sorted(failures, key=lambda f: (f.end if f.end is not None else 0.0, f.n)):
+        root = next((r for r in reversed(roots) if _follows(failure, r)), None)
+        if root is None:
+            roots.append(failure)
+            continue
+        if _says_more(failure, root):
+            links[root.id] = failure.id
+            for child, parent in list(links.items()):
+                if parent == root.id:
+                    links[child] = failure.id
+            roots[roots.index(root)] = failure
+        else:
+            links[failure.id] = root.id
+    return links
+
+
+def _follows(later: _Failure, root: _Failure) -> bool:
+    if later.start is None or root.end is None:
+        near = later.file == root.file and later.n - root.n < 200
+    else:
+        near = later.start - root.end <= FOLLOW_S
+    return near
+
+
+def _says_more(later: _Failure, root: _Failure) -> bool:
+    """Whether a later failure explains an earlier one: log lines of one episode, where the clearest names the reason."""
+    both_text = later.step == "event" or root.step == "event" or "text" in later.format
+    if later.proof and not root.proof and later.confidence >= root.confidence:
+        return True
+    if root.step == "redirection" and later.step in ("token", "jwks", "userinfo", "metadata") and (later.start or 0) >= (root.start or 0):
+        return not root.error
+    if root.cause == UNKNOWN and later.cause != UNKNOWN:
+        return True
+    return both_text and later.confidence > root.confidence + 0.15
+
+
+def explain_score(row: Mapping[str, Any] | pl.DataFrame, cause_id: str) -> Iterable[tuple[str, float]]:
+    """(what, weight) of everything that counted for or against a cause in one failed exchange; for maintainers."""
+    frame = row if isinstance(row, pl.DataFrame) else pl.DataFrame([row])
+    cause = causes()[cause_id]
+    read = with_concepts(frame)
+    yield "prior", cause.prior
+    if cause.fits and not read.select(_fits(cause.fits).alias("x"))["x"][0]:
+        yield f"misfit: {cause.fits}", MISFIT
+    for concept in read["said"][0] or ():
+        if concept in cause.said:
+            yield f"said {concept}", cause.said[concept]
+    coded = _score_code(*(read[c][0] for c in ("provider", "error", "error_code", "grant_type", "step")))
+    if cause_id in coded:
+        yield "code", coded[cause_id]
+    for sign in cause.signs:
+        if read.select(expression(sign.when).alias("x"))["x"][0]:
+            yield sign.when, sign.weight
+
+
+def redact_placeholder(text: str) -> str:
+    """A sign's ``when`` in words for a listing: list syntax removed."""
+    return re.sub(r"[\[\]{}]", "", text)

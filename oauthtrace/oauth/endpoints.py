@@ -1,0 +1,155 @@
+"""Which step of the protocol a request is.
+
+In this order: endpoints learnt from discovery documents in the same traffic, then parameters and answers, then the
+path. :data:`CANDIDATE` is the cheap superset of all of them that readers of big logs use as prefilter; a test proves
+that it is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from oauthtrace.oauth.parameters import Parameters
+
+PATHS: tuple[tuple[str, str], ...] = (
+    ("metadata", r"/\.well-known/(?:openid-configuration|oauth-authorization-server|oauth-protected-resource|webfinger)"),
+    ("jwks", r"/(?:\.well-known/)?(?:jwks?|certs|keys|publickeys|discovery/(?:v2\.0/)?keys|oauth2/v[123]/certs)(?:\.json|\.jwks|\.cgi)?/?$"),
+    ("device-authorization", r"/(?:device_?authorization|devicecode|device[/_]code|auth/device|device/auth)/?$"),
+    ("introspection", r"/(?:introspect(?:ion)?|token_?info|check_token|token/introspect)(?:\.oauth2)?/?$"),
+    ("revocation", r"/(?:revoke|revocation|revoke_token|token/revoke)(?:\.oauth2)?/?$"),
+    ("registration", r"/(?:(?:oauth2?|connect|oidc|clients-registrations/openid-connect|openid-connect)/(?:register|registration)|dcr|register)/?$"),
+    ("par", r"/(?:par|as/par\.oauth2|pushed_?authorization(?:_requests?)?|ext/par/request)/?$"),
+    ("userinfo", r"/(?:userinfo|user_?info\.openid|idp/userinfo\.openid|openid/userinfo)/?$"),
+    ("end-session", r"/(?:end_?session|endsession|oidc/logout|openid-connect/logout|v2/logout|session/end|idp/startslo\.ping)/?$"),
+    ("token", r"/(?:oauth2?|openid-connect|connect|oidc|auth|oauth20|identity|as|sso|o|api|rest|login|security|realms/[^/]+|v\d[\d.]*|ims)?(?:/[\w.-]+){0,3}/(?:access_?token|token\.oauth2|oauth(?:\.v2)?\.access|token)/?$|^/token/?$"),
+    ("authorization", r"/(?:authorize|authorization|authz|oauth2?(?:/v\d[\d.]*)?/auth|openid-connect/auth|dialog/oauth|authorization\.oauth2|connect/authorize|oauth-authorize|start_sso)/?$"),
+    ("redirection", r"/(?:callback|oauth_?callback|oauth2/callback|signin-oidc|sign-in/callback|login/oauth2/code/[^/]+|_oauth|oauth2/idpresponse|redirect_uri|oidc/callback|auth/[\w-]+/callback|callback/[\w-]+|.auth/login/[\w-]+/callback|cb)/?$"),
+)  # fmt: skip
+"""Step -> pattern of paths that products use for it; the weakest sign, asked last."""
+
+_PATHS = [(step, re.compile(pattern, re.IGNORECASE)) for step, pattern in PATHS]
+
+METADATA_MEMBERS = {
+    "authorization_endpoint": "authorization",
+    "token_endpoint": "token",
+    "userinfo_endpoint": "userinfo",
+    "jwks_uri": "jwks",
+    "introspection_endpoint": "introspection",
+    "revocation_endpoint": "revocation",
+    "registration_endpoint": "registration",
+    "end_session_endpoint": "end-session",
+    "pushed_authorization_request_endpoint": "par",
+    "device_authorization_endpoint": "device-authorization",
+}
+"""Members of a metadata document (RFC 8414 §2, OIDC Discovery §3, RFC 8628 §4, RFC 9126 §5) -> step."""
+
+CANDIDATE = (
+    r"oauth|openid|oidc|token|authorize|authz|authorization|/auth\b|/auth[/?.]|callback|/cb\b|jwks|/certs|/keys|\.well-known"
+    r"|userinfo|user_info|introspect|revo[ck]|/register|registration|/dcr|/par\b|device|logout|endsession|end_session|/session/end|signin|sign-in|/login"
+    r"|client_id|redirect_uri|response_type|grant_type|code=|error=|state=|id_token|idpresponse|saml|startslo|start_sso|/sso|publickeys"
+)
+"""Matches (case-insensitively) every line of an access log that can be part of an OAuth exchange."""
+
+
+def by_path(path: str) -> str | None:
+    """The step that a path suggests, or None."""
+    for step, pattern in _PATHS:
+        if pattern.search(path):
+            return step
+    return None
+
+
+def recognise(  # noqa: C901, PLR0911, PLR0912 - one question after another, in the order of their strength
+    method: str,
+    url_without_query: str,
+    path: str,
+    sent: Parameters,
+    answer: Mapping[str, Any] | None,
+    learnt: Mapping[str, str],
+    authorization: str | None,
+    challenge: str | None,
+) -> str | None:
+    """The step of an exchange, or None when nothing shows that it belongs to OAuth.
+
+    Args:
+        method: HTTP method.
+        url_without_query: to be looked up in ``learnt``.
+        path: path of the URL.
+        sent: parameters of the request.
+        answer: JSON members of the answer, if it is an object.
+        learnt: URL without query -> step, from discovery documents of the same traffic.
+        authorization: the Authorization header.
+        challenge: the WWW-Authenticate header of the answer.
+    """
+    if learnt and (step := learnt.get(url_without_query.rstrip("/"))):
+        return step
+    values = sent.values
+    if method != "OPTIONS" and values:
+        if "grant_type" in values:
+            return "token"
+        if "response_type" in values and ("client_id" in values or "redirect_uri" in values):
+            return "par" if method == "POST" and by_path(path) == "par" else "authorization"
+        if "client_id" in values and "request_uri" in values:
+            return "authorization"
+        if "code_challenge" in values and ("client_id" in values or "redirect_uri" in values):
+            return "par" if method == "POST" and by_path(path) == "par" else "authorization"
+        if "redirect_uris" in values and method in ("POST", "PUT"):
+            return "registration"
+        if "client_assertion" in values and "code" not in values and by_path(path) is None:
+            return "token"
+        if "code" in values and ("client_secret" in values or "code_verifier" in values):
+            return "token"
+        if "state" in values and ("code" in values or "error" in values or "id_token" in values):
+            return "redirection"
+        if "error" in values and ("error_description" in values or by_path(path) == "redirection"):
+            return "redirection"
+        if "device_code" in values or "assertion" in values:
+            return "token"
+    if answer:
+        if "access_token" in answer and ("token_type" in answer or "expires_in" in answer):
+            return "token"
+        if "issuer" in answer and any(member in answer for member in METADATA_MEMBERS):
+            return "metadata"
+        if "authorization_servers" in answer and "resource" in answer:
+            return "metadata"
+        if isinstance(answer.get("keys"), list) and answer["keys"] and isinstance(answer["keys"][0], dict) and "kty" in answer["keys"][0]:
+            return "jwks"
+        if "device_code" in answer and "user_code" in answer:
+            return "device-authorization"
+        if "request_uri" in answer and "expires_in" in answer:
+            return "par"
+    step = by_path(path)
+    if step == "token" and method in ("GET", "HEAD") and not values.keys() & OAUTH_TOKEN_NAMES and not authorization:
+        step = "token" if "oauth" in path.lower() else None
+    if step == "redirection" and not ({"code", "error", "state", "id_token", "access_token"} & values.keys()):
+        step = None
+    if step == "registration" and not (sent.members and "redirect_uris" in sent.members) and "oauth" not in path.lower() and method != "POST":
+        step = None
+    if step == "registration" and path.rstrip("/").lower() == "/register" and sent.members is None:
+        step = None
+    if step:
+        return step
+    if "code" in values and ("code" in path.lower() or re.search(r"auth|login|sign-?in|sso|oidc|openid", path, re.IGNORECASE)):
+        return "redirection"
+    if "client_id" in values and "redirect_uri" in values:
+        return "authorization"
+    if authorization and authorization[:7].lower().startswith(("bearer", "dpop ")):
+        return "resource"
+    if challenge and re.search(r"\b(?:bearer|dpop)\b", challenge, re.IGNORECASE):
+        return "resource"
+    return "resource" if "access_token" in values else None
+
+
+OAUTH_TOKEN_NAMES = frozenset({"grant_type", "code", "client_id", "client_secret", "refresh_token", "assertion"})
+
+
+def learn(document: Mapping[str, Any]) -> dict[str, str]:
+    """URL without query -> step, from one metadata document."""
+    out = {}
+    for member, step in METADATA_MEMBERS.items():
+        value = document.get(member)
+        if isinstance(value, str) and "://" in value:
+            out[value.partition("?")[0].rstrip("/")] = step
+    return out

@@ -1,0 +1,153 @@
+"""Reading a message by concept: which subject (redirect_uri, code, client_secret, …) is said to be what (used, expired,
+missing, mismatch, …).
+
+No sentence of any product is listed. ``words.toml`` holds the words; this module cuts a message into clauses, finds
+subjects and predicates in each, and pairs a predicate with the subject it speaks of. That generalises to servers that
+nobody listed. A clause that enumerates reasons ("is invalid, expired, revoked, or was issued to another client") names
+none of them: it is read as ``reasons listed``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>,;)\]}|]+", re.IGNORECASE)
+_FINGERPRINT = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
+_FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_JOINERS = re.compile(r"(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])")
+_CLAUSE = re.compile(r"[.;|!?\n]+(?:\s|$)|\s[|–—]\s|:\s|\s-\s|[{}\[\]\"]+|,\s(?=(?:but|please|make sure|check|see)\b)|\\n|\s(?:because|since|so that|please|try|see|which|this can|this may|this usually|make sure|check)\s")
+_ADJECTIVES = frozenset({"missing", "unknown", "wrong", "unsupported", "malformed", "expired", "insufficient", "disabled", "too_many", "used", "revoked"})
+_ASIDE = re.compile(r"\b(?:e\.g\.|i\.e\.|etc\.|vs\.)", re.IGNORECASE)
+LONGEST = 4000
+"""Longer messages are cut (characters); what tells why stands in the beginning."""
+
+
+class _Lexicon(NamedTuple):
+    subjects: re.Pattern[str]
+    predicates: re.Pattern[str]
+    subject_names: tuple[str, ...]
+    predicate_names: tuple[str, ...]
+
+
+@cache
+def _lexicon() -> _Lexicon:
+    data = tomllib.loads(files("oauthtrace.oauth").joinpath("words.toml").read_text("utf-8"))
+
+    def compile_all(table: dict[str, list[str]]) -> re.Pattern[str]:
+        groups = "|".join(f"(?P<{name}>{'|'.join(patterns)})" for name, patterns in table.items())
+        return re.compile(rf"(?<![a-z0-9])(?:{groups})(?![a-z0-9])")
+
+    return _Lexicon(compile_all(data["subjects"]), compile_all(data["predicates"]), tuple(data["subjects"]), tuple(data["predicates"]))
+
+
+def vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(subjects, predicates) that a concept can be made of."""
+    lexicon = _lexicon()
+    return lexicon.subject_names, lexicon.predicate_names
+
+
+def normalise(text: str) -> str:
+    """Text as the lexicon reads it: URLs and fingerprints masked, identifiers split into words, lower case."""
+    text = _FRAME.sub("", text[:LONGEST])
+    text = _ASIDE.sub("such as", text)
+    text = _URL.sub(" ‹url› ", text)
+    text = _FINGERPRINT.sub(" ‹fp› ", text)
+    text = text.replace("\\r", " ").replace("+", " ") if "+" in text and " " not in text else text.replace("\\r", " ")
+    text = _JOINERS.sub(" ", _CAMEL.sub(" ", text)).lower()
+    text = text.replace("’", "'").replace("n't", "n t").replace("'s ", " ")
+    text = re.sub(r"['`“”<>()=/*]+", " ", text)
+    return re.sub(r"[ \t]+", " ", text)
+
+
+def mask(text: str) -> str:
+    """A message with its variable parts masked, so that equal messages are read once."""
+    text = _FINGERPRINT.sub("‹fp›", text[:LONGEST])
+    return re.sub(r"\d{3,}", "0", re.sub(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "‹uuid›", text, flags=re.IGNORECASE))
+
+
+@lru_cache(maxsize=20_000)
+def read(text: str) -> tuple[str, ...]:
+    """The concepts of a message, each ``subject predicate``, sorted; ``reasons listed`` where it enumerates.
+
+    >>> read("The redirect_uri does not match the registered callback URL")
+    ('redirect_uri mismatch',)
+    >>> read("code_already_redeemed")
+    ('code used',)
+    """
+    found: set[str] = set()
+    for clause in _CLAUSE.split(normalise(text)):
+        if clause and len(clause) > 3:
+            found |= _read_clause(clause)
+    return tuple(sorted(found))
+
+
+class _Hit(NamedTuple):
+    start: int
+    end: int
+    name: str
+
+
+def _hits(pattern: re.Pattern[str], clause: str) -> list[_Hit]:
+    return [_Hit(m.start(), m.end(), m.lastgroup or "") for m in pattern.finditer(clause)]
+
+
+def _read_clause(clause: str) -> set[str]:
+    lexicon = _lexicon()
+    predicates = _hits(lexicon.predicates, clause)
+    if not predicates:
+        return set()
+    if len({p.name for p in predicates}) >= 3 and re.search(r"\bor\b", clause):
+        return {"reasons listed"}
+    subjects = _hits(lexicon.subjects, clause)
+    if not subjects:
+        return {f"it {p.name}" for p in predicates}
+    return {pair for predicate in predicates for pair in _pair(predicate, subjects)}
+
+
+def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
+    """A predicate with its subject: an adjective's follows at once, a verb's precedes; a comparison has two."""
+    inside = [s for s in subjects if s.start >= predicate.start and s.end <= predicate.end]
+    before = [s for s in subjects if s.end <= predicate.start]
+    after = [s for s in subjects if s.start >= predicate.end]
+    if inside and not before and not after:
+        return [f"{inside[0].name} {predicate.name}"]
+    close_after = after and after[0].start - predicate.end <= 24
+    if predicate.name in _ADJECTIVES and close_after and not (before and predicate.start - before[-1].end <= 8):
+        return [f"{after[0].name} {predicate.name}"]
+    if before:
+        nearest = [f"{before[-1].name} {predicate.name}"]
+        if len(before) > 1 and before[-1].name in _VAGUE:
+            nearest.append(f"{before[-2].name} {predicate.name}")
+        if predicate.name in ("mismatch", "not_allowed", "missing", "unsupported", "wrong", "insufficient", "disabled", "unreachable", "timeout") and after:
+            nearest.append(f"{after[0].name} {predicate.name}")
+        return nearest
+    return [f"{s.name} {predicate.name}" for s in after[:2]] if after else [f"{inside[0].name} {predicate.name}"]
+
+
+_VAGUE = frozenset({"request", "parameter", "response", "server", "client", "credentials", "grant", "user", "token", "endpoint", "connection", "header"})
+
+
+def expected_and_got(text: str) -> tuple[str, str] | None:
+    """The two values of "expected X got Y" and its like, as written; None when there is no such pair."""
+    for pattern in _COMPARISONS:
+        if match := pattern.search(text[:LONGEST]):
+            expected, got = match["expected"].strip("\"'`.,;"), match["got"].strip("\"'`.,;")
+            if expected and got and expected != got:
+                return expected, got
+    return None
+
+
+_VALUE = r"""["'`<]?(?P<{}>[^\s"'`<>,;]+)["'`>]?"""
+_COMPARISONS = tuple(
+    re.compile(p, re.IGNORECASE)
+    for p in (
+        rf"expected:?\s+(?:value\s+)?{_VALUE.format('expected')}[,;]?\s+(?:but\s+)?(?:got|received|actual|was|found|to be):?\s+{_VALUE.format('got')}",
+        rf"(?:got|received|actual):?\s+{_VALUE.format('got')}[,;]?\s+(?:but\s+)?expected:?\s+{_VALUE.format('expected')}",
+        rf"{_VALUE.format('got')}\s+(?:does not match|did not match|doesn't match|is not equal to|!=|differs from)\s+(?:the\s+)?(?:[\w ]+?\s)?{_VALUE.format('expected')}",
+    )
+)
