@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from oauthtrace import correlate, diagnose, exchange
 from oauthtrace.causes import causes
 from oauthtrace.context import add_context
 from oauthtrace.privacy import Redactor, load_key
-from oauthtrace.sources import CERTAIN_ENOUGH, HEAD_BYTES, Reading, Row, formats, opening, weigh
+from oauthtrace.sources import Reading
+from oauthtrace.sources.intake import Progress, read_inputs
 
-FRAME_ROWS = 50_000
-Progress = Callable[[str, int], None]
-"""Called with the file and the bytes read so far."""
+CONTEXT = timedelta(days=1)
+"""So much before ``since`` is taken from a database too: what worked before tells why something fails now."""
 
 
 @dataclass(slots=True)
@@ -114,18 +113,20 @@ def analyze(
     if db is not None:
         from oauthtrace import store  # noqa: PLC0415 - duckdb only with a database
 
-        with store.Store(db) as opened:
-            readings = opened.ingest(listed, input_format=input_format, progress=progress) if listed else opened.inputs()
-            exchanges = opened.exchanges(since=since, until=until)
+        with store.Store(db, key=key) as opened:
+            readings = opened.ingest(listed, input_format=input_format, progress=progress) if listed else []
+            named = {reading.file for reading in readings}
+            readings += [reading for reading in opened.inputs() if reading.file not in named]
+            exchanges = opened.exchanges(since=since and naive_utc(since) - CONTEXT, until=until and naive_utc(until))
     else:
         redactor = Redactor(key or load_key())
         readings = []
         frames = [exchange.empty()]
         for reading, frame in read_inputs(listed, redactor, input_format=input_format, progress=progress):
-            if reading not in readings:
+            if not (readings and readings[-1] is reading):
                 readings.append(reading)
             frames.append(frame)
-        exchanges = pl.concat(frames)
+        exchanges = pl.concat(frames).unique("id", keep="first", maintain_order=True)
     return analyze_frame(exchanges, readings, since=since, until=until, client=client, provider=provider, cause=cause)
 
 
@@ -144,9 +145,9 @@ def analyze_frame(
     failures = diagnose.diagnose(context)
     wanted = pl.lit(True)
     if since is not None:
-        wanted &= pl.col("time") >= _naive(since)
+        wanted &= pl.col("time") >= naive_utc(since)
     if until is not None:
-        wanted &= pl.col("time") < _naive(until)
+        wanted &= pl.col("time") < naive_utc(until)
     if client is not None:
         wanted &= pl.col("client_id") == client
     if provider is not None:
@@ -157,63 +158,9 @@ def analyze_frame(
     return Analysis(context, failures, list(inputs))
 
 
-def _naive(moment: datetime) -> datetime:
-    from datetime import UTC  # noqa: PLC0415
-
+def naive_utc(moment: datetime) -> datetime:
+    """A moment as the frames hold it: UTC without zone; what has no zone counts as UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
-
-def read_inputs(
-    paths: Iterable[str | Path], redactor: Redactor, *, input_format: str | None = None, progress: Progress | None = None
-) -> Iterator[tuple[Reading, pl.DataFrame]]:
-    """Every input, read in frames of bounded size; the reading's tally is complete when its last frame has come."""
-    for file in opening.expand(paths):
-        reading = Reading(file, redactor)
-        for rows in read_rows(file, reading, input_format, progress):
-            yield reading, exchange.frame(rows)
-
-
-def read_rows(file: str, reading: Reading, input_format: str | None = None, progress: Progress | None = None) -> Iterator[list[Row]]:
-    """One input as lists of rows of bounded length; at least one list, possibly empty."""
-    with opening.open_input(file) as raw:
-        try:
-            head, stream = opening.with_head(raw, HEAD_BYTES)
-        except (OSError, EOFError, ValueError) as error:
-            reading.reject(None, f"can't be read: {error}", "")
-            yield []
-            return
-        chosen = input_format or choose(head, reading)
-        if chosen is None:
-            yield []
-            return
-        reading.format = chosen
-        rows = formats()[chosen].read(stream, reading)
-        yielded = False
-        try:
-            while batch := list(islice(rows, FRAME_ROWS)):
-                yielded = True
-                if progress:
-                    progress(file, raw.tell() if raw.seekable() else 0)
-                yield batch
-        except (OSError, EOFError, ValueError) as error:
-            reading.reject(reading.records + 1, f"reading stopped here: {error}", "")
-        if not yielded:
-            yield []
-
-
-def choose(head: bytes, reading: Reading) -> str | None:
-    """The format of an input by its first bytes; None, with the reason in the reading, when it is nothing to read."""
-    if not head.strip():
-        reading.notes.append("the file is empty")
-        return None
-    scored = weigh(head)
-    best, name = scored[0]
-    if best >= CERTAIN_ENOUGH or (best > 0 and name == "text"):
-        return name
-    if best > 0 and scored[-1] and dict((n, s) for s, n in scored).get("text", 0) > 0:
-        return "text"
-    reading.reject(None, "not text and no known capture format" if b"\0" in head else "no known format", head[:60].decode("utf-8", "replace") if b"\0" not in head else "")
-    return None
 
 
 # --- the document -----------------------------------------------------------------------------------------------------

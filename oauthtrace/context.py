@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from oauthtrace.correlate import has
+from oauthtrace.oauth.endpoints import belongs
 from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import providers
 
@@ -36,6 +37,7 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("authorize_challenge", pl.String, "code_challenge of the flow's authorize request"),
     ("secret_vs_worked", pl.String, "the secret against the client's last success at this host: same or differs"),
     ("method_vs_worked", pl.String, "authentication method of the client's last success at this host when it differs"),
+    ("method_not_offered", pl.Boolean, "the authentication method is none that the provider or its metadata offers"),
     ("worked_before_s", pl.Float64, "seconds since the client's last success at this host and step"),
     ("client_worked", pl.Boolean, "the client had a success at this host and step before"),
     ("client_known", pl.Boolean, "the server accepted this client_id in some exchange"),
@@ -70,6 +72,35 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("device_too_old", pl.Boolean, "device code older than its expires_in"),
     ("retry_of", pl.Int64, "n of an earlier failed try of the same request"),
     ("sometimes_works", pl.Boolean, "the same request of the same client fails and works in turn"),
+    ("callback_extra", pl.String, "parameters of the callback that no server adds: the redirect URI has a query of its own"),
+    ("in_token_exchange", pl.Boolean, "the log entry tells of the code's redemption, after a callback that brought a code"),
+    ("text_status", pl.Int64, "HTTP status that a log entry names"),
+    ("other_token_endpoint", pl.String, "another URL to which token requests of this host's clients went with success"),
+    ("redirected_inside", pl.Boolean, "the answer redirects to an address without a public name"),
+    ("endpoint_inside", pl.Boolean, "the browser was sent to a server without a public name"),
+    ("flow_alg", pl.String, "alg of the flow's ID token"),
+    ("log_session_differs", pl.Boolean, "log lines of one sign-in name different sessions or processes"),
+    ("server_changed", pl.Boolean, "Server header differs from the good answers of the same host"),
+    ("callback_dropped", pl.Boolean, "an access log shows the callback's parameters that the application's log lacks"),
+    ("preflight_failed", pl.Boolean, "the CORS preflight of this URL failed"),
+    ("aud_foreign", pl.Boolean, "aud of the assertion names another host than the one addressed"),
+    ("kid_differs_from_worked", pl.Boolean, "kid of the assertion is not the one of the client's successes"),
+    ("user_login_at_token", pl.Boolean, "the token endpoint answers as if a user had logged in"),
+    ("code_swapped", pl.Boolean, "the verifier belongs to the challenge of another sign-in"),
+    ("log_double_redeem", pl.Boolean, "the log shows two redemptions in a row, the first of them good"),
+    ("log_refresh_race", pl.Boolean, "the log shows a good refresh just before this failed one"),
+    ("refresh_too_old", pl.Boolean, "refresh token older than the lifetime that the server told"),
+    ("refresh_lifetime_s", pl.Float64, "lifetime of the refresh token that the server told"),
+    ("refresh_issued_seen", pl.Boolean, "the refresh token was issued in this capture"),
+    ("refresh_family_reused", pl.Boolean, "an earlier token of the same chain was used twice"),
+    ("aud_is_client", pl.Boolean, "aud of the bearer token is the client's own id"),
+    ("aud_elsewhere", pl.Boolean, "aud of the bearer token is none that this host accepted"),
+    ("scope_known_elsewhere", pl.Boolean, "another client was granted the refused scope by this host"),
+    ("begun_at", pl.String, "host of the application where the sign-in began"),
+    ("flow_token_failed", pl.Boolean, "a token request of the flow failed"),
+    ("flow_email_unverified", pl.Boolean, "a token of the flow says email_verified: false"),
+    ("flow_without_email", pl.Boolean, "the flow's ID token holds no e-mail address"),
+    ("iss_of_other_version", pl.Boolean, "issuer of the token is that of another token version of the same tenant"),
     ("error_in_flow", pl.Boolean, "another exchange of the flow failed"),
 )  # fmt: skip
 
@@ -80,7 +111,7 @@ CODE_LIFETIME_S = 600.0
 
 def add_context(frame: pl.DataFrame) -> pl.DataFrame:
     """All columns of ADDED, for every exchange."""
-    for part in (_redirects, _codes, _pkce, _clients, _refresh, _tokens, _scopes, _clocks, _endpoints, _state, _documents, _devices, _differential):
+    for part in (_redirects, _codes, _pkce, _clients, _refresh, _tokens, _scopes, _clocks, _endpoints, _state, _documents, _devices, _differential, _flow_answers, _neighbours, _log_lines):
         frame = part(frame)
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype, _ in ADDED if name not in frame.columns]
     return frame.with_columns(missing)
@@ -175,9 +206,7 @@ def _codes(frame: pl.DataFrame) -> pl.DataFrame:
     # old for this server: older than every code that it accepted, by a factor, while no younger one was refused
     old_here = (pl.col("code_age_s") > 20) & (pl.col("code_age_s") > 4 * learnt) & (pl.col("code_age_s") > 0.8 * failed_ages)
     other = _first_in_flow(frame, pl.col("issued_code_fp").is_not_null(), flow_issued="issued_code_fp", flow_issued_facts="facts")
-    frame = frame.with_columns(code_too_old=pl.when(redeem).then(old | old_here.fill_null(False)), accepted_age_s=learnt).join(other, on="flow", how="left", maintain_order="left")
-    flow_has_code = (pl.col("issued_code_fp").is_not_null() & (pl.col("issued_code_fp") == pl.col("code_fp").max())).any().over("flow")
-    _ = flow_has_code
+    frame = frame.with_columns(code_too_old=pl.when(redeem).then(old | old_here.fill_null(False))).join(other, on="flow", how="left", maintain_order="left")
     known = pl.col("issued_at").is_not_null() | pl.col("seen_at").is_not_null()
     return frame.with_columns(code_not_as_issued=pl.when(redeem & ~known & pl.col("flow_issued").is_not_null()).then(pl.col("flow_issued") != pl.col("code_fp"))).drop(
         "issued_at", "seen_at", "issued_client", "issued_host", "flow_issued", "flow_issued_facts"
@@ -198,7 +227,7 @@ def _pkce(frame: pl.DataFrame) -> pl.DataFrame:
         .when(sent.is_not_null() & asked_for.is_not_null() & (pl.col("authorize_method").str.to_lowercase() == "s256"))
         .then(pl.when(sent == asked_for).then(pl.lit("match")).otherwise(pl.lit("mismatch")))
         .when(sent.is_not_null() & asked_for.is_not_null() & (pl.col("verifier_fp") == pl.col("authorize_challenge_fp"))).then(pl.lit("match"))
-        .when(sent.is_not_null() & asked_for.is_not_null() & (sent == asked_for)).then(pl.lit("plain"))
+        .when(sent.is_not_null() & asked_for.is_not_null() & (pl.col("s256_fp") == pl.col("authorize_challenge_fp"))).then(pl.lit("plain"))
         .when(sent.is_not_null() & asked_for.is_not_null()).then(pl.lit("mismatch"))
         .when(asked_for.is_not_null() & (has("no code_verifier") | has("empty code_verifier"))).then(pl.lit("verifier missing"))
         .when(sent.is_not_null() & asked_for.is_null() & pl.col("asked_without").fill_null(False)).then(pl.lit("challenge missing"))
@@ -225,7 +254,25 @@ def _clients(frame: pl.DataFrame) -> pl.DataFrame:
         client_worked=pl.when(pl.col("client_id").is_not_null()).then(pl.col("worked_at").is_not_null()),
         client_known=pl.when(pl.col("client_id").is_not_null()).then((known | vouched).any().over("client_id", "host")),
     )
+    frame = frame.join(_offered_methods(frame), on="host", how="left", maintain_order="left")
+    documented = {p.id: list(p.client_auth) for p in providers().values() if p.client_auth}
+    by_provider = pl.DataFrame({"provider": list(documented), "documented": list(documented.values())}, schema={"provider": pl.String, "documented": pl.List(pl.String)})
+    frame = frame.join(by_provider, on="provider", how="left", maintain_order="left")
+    offered = pl.coalesce("offered", "documented")
+    by_secret = pl.col("auth_method").is_in(["client_secret_basic", "client_secret_post"])
+    frame = frame.with_columns(method_not_offered=pl.when(by_secret & offered.is_not_null()).then(~pl.col("auth_method").is_in(offered))).drop("offered", "documented")
     return _similar(frame).drop("ok_secret_fp", "before_secret", "ok_auth_method", "worked_at")
+
+
+def _offered_methods(frame: pl.DataFrame) -> pl.DataFrame:
+    """Host of the token endpoint -> authentication methods that a metadata document of the capture offers (RFC 8414 §2)."""
+    found = {}
+    for document in frame.filter((pl.col("step") == "metadata") & pl.col("document").is_not_null())["document"].unique():
+        data = json.loads(document) if document.endswith("}") else {}
+        methods, endpoint = data.get("token_endpoint_auth_methods_supported"), data.get("token_endpoint")
+        if isinstance(methods, list) and isinstance(endpoint, str):
+            found[urlsplit(endpoint).netloc.lower()] = [str(m) for m in methods]
+    return pl.DataFrame({"host": list(found), "offered": list(found.values())}, schema={"host": pl.String, "offered": pl.List(pl.String)})
 
 
 def _similar(frame: pl.DataFrame) -> pl.DataFrame:
@@ -278,7 +325,11 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
     issued = (
         frame.filter(pl.col("issued_refresh_fp").is_not_null())
         .group_by("issued_refresh_fp", maintain_order=True)
-        .agg(refresh_issued_at=pl.col("time").last(), refresh_client=pl.col("client_id").drop_nulls().first())
+        .agg(
+            refresh_issued_at=pl.col("time").last(),
+            refresh_client=pl.col("client_id").drop_nulls().first(),
+            refresh_lifetime_s=pl.col("refresh_expires_in").drop_nulls().last(),
+        )
         .rename({"issued_refresh_fp": "refresh_token_fp"})
     )
     frame = frame.join(uses, on="n", how="left", maintain_order="left").join(issued, on="refresh_token_fp", how="left", maintain_order="left")
@@ -302,6 +353,9 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
         refresh_client_differs=pl.when(refresh).then(pl.col("refresh_client") != pl.col("client_id")),
         refresh_is_access_token=pl.when(refresh).then(is_other & pl.col("refresh_issued_at").is_null()),
         refresh_age_s=pl.when(refresh).then(_seconds(pl.col("time") - pl.col("refresh_issued_at"))),
+        refresh_issued_seen=pl.when(refresh).then(pl.col("refresh_issued_at").is_not_null()),
+        refresh_too_old=pl.when(refresh).then(_seconds(pl.col("time") - pl.col("refresh_issued_at")) > pl.col("refresh_lifetime_s")),
+        refresh_family_reused=pl.when(refresh).then((pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64).cum_sum().over("flow") > (pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64)),
         revoked_before=pl.when(pl.col("step").is_in(["token", "resource", "userinfo"]) & pl.col("own").is_not_null()).then(
             (pl.coalesce("gone_at", "flow_gone_at") < pl.col("time")).fill_null(False)
         ),
@@ -409,7 +463,7 @@ def _state(frame: pl.DataFrame) -> pl.DataFrame:
         callback_other_host=pl.when(callback & pl.col("begun_at").is_not_null()).then((pl.col("begun_at") != pl.col("host")) & (pl.col("begun_at").str.split(".").list.last() == pl.col("host").str.split(".").list.last())),
         cookies_lost=pl.when(callback & sees_cookies & pl.col("cookies_set").is_not_null()).then(pl.col("cookies_set").list.set_intersection(back).list.len() == 0),
     )
-    return frame.drop("file_asked", "begun_at", "asked_uri", "cookies_set")
+    return frame.drop("file_asked", "asked_uri", "cookies_set")
 
 
 def _documents(frame: pl.DataFrame) -> pl.DataFrame:
@@ -429,12 +483,11 @@ def _documents(frame: pl.DataFrame) -> pl.DataFrame:
         if isinstance(announced, str):
             base = row["url"].partition("?")[0]
             issuers[announced] = base
-            differs[row["n"]] = not _is_base(announced, base)
+            differs[row["n"]] = not belongs(announced, base)
     announced_by_host = {urlsplit(i).netloc: i for i in issuers}
     use_kid = pl.coalesce("issued_kid", "jwt_kid")
     table = pl.DataFrame({"n": list(differs), "issuer_differs": list(differs.values())}, schema={"n": pl.Int64, "issuer_differs": pl.Boolean})
     frame = frame.join(table, on="n", how="left", maintain_order="left")
-    token_iss = pl.when(pl.col("jwt_use") == "bearer").then("jwt_iss")
     host_iss = pl.col("issued_iss").str.extract(r"://([^/]+)").replace_strict(announced_by_host, default=None, return_dtype=pl.String)
     asked = _first_in_flow(frame, (pl.col("step") == "authorization") & pl.col("nonce_fp").is_not_null(), asked_nonce="nonce_fp")
     frame = frame.join(asked, on="flow", how="left", maintain_order="left")
@@ -447,18 +500,8 @@ def _documents(frame: pl.DataFrame) -> pl.DataFrame:
         kid_unknown=pl.when(pl.lit(bool(kids)) & pl.col("step").is_in(["resource", "userinfo", "redirection"])).then(~pl.coalesce(use_kid, flow_kid).is_in(known_kids)),
         alg_unexpected=pl.when(pl.lit(bool(algs)) & (pl.col("step") == "redirection")).then(~flow_alg.is_in(known_algs)),
         nonce_differs=pl.when(pl.col("asked_nonce").is_not_null() & pl.col("step").is_in(["redirection", "token"])).then(flow_nonce != pl.col("asked_nonce")),
-        token_iss=token_iss,
-    ).drop("asked_nonce", "token_iss")
-
-
-def _is_base(announced: str, url: str) -> bool:
-    """Whether a well-known URL belongs to an issuer or resource (RFC 8414 §3.1, RFC 9728 §3.1, OIDC Discovery §4.1)."""
-    parts = urlsplit(announced)
-    path = parts.path.rstrip("/")
-    origin = f"{parts.scheme}://{parts.netloc}"
-    fits = {f"{origin}{path}/.well-known/{n}" for n in ("openid-configuration", "oauth-authorization-server")}
-    fits |= {f"{origin}/.well-known/{n}{path}" for n in ("openid-configuration", "oauth-authorization-server", "oauth-protected-resource")}
-    return url in fits or url.rstrip("/") in fits or "{" in announced
+        flow_alg=flow_alg,
+    ).drop("asked_nonce")
 
 
 def _devices(frame: pl.DataFrame) -> pl.DataFrame:
@@ -470,6 +513,93 @@ def _devices(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.join(issued, on="device_code_fp", how="left", maintain_order="left")
     return frame.with_columns(device_too_old=_seconds(pl.col("time") - pl.col("device_at")) > pl.col("device_life")).drop("device_at", "device_life")
+
+
+def _flow_answers(frame: pl.DataFrame) -> pl.DataFrame:
+    """What other answers of the same flow showed."""
+    token = pl.col("step") == "token"
+    inside = r"://(?:[^/.:]+|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|[^/:]+\.(?:svc|cluster\.local|internal|local|lan|docker|svc\.cluster\.local))(?::\d+)?(?:/|$)"
+    local = r"://(?:localhost|127\.|\[::1\])"
+    public = ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(inside) & ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(local)
+    goes_inside = pl.col("location").str.contains(inside) & ~pl.col("location").str.contains(local) & public
+    answers = frame.group_by("flow").agg(
+        flow_token_failed=(token & pl.col("failed")).any(),
+        flow_email_unverified=has("email_verified is false").any(),
+        flow_without_email=has("ID token without email").any(),
+        flow_goes_inside=goes_inside.fill_null(False).any(),
+    )
+    at_inside = pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(inside) & ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(local)
+    return frame.join(answers, on="flow", how="left", maintain_order="left").with_columns(
+        redirected_inside=goes_inside,
+        endpoint_inside=at_inside & pl.col("flow_goes_inside") & pl.col("step").is_in(["authorization", "end-session"]),
+    ).drop("flow_goes_inside")  # fmt: skip
+
+
+def _neighbours(frame: pl.DataFrame) -> pl.DataFrame:
+    """Against other exchanges of the same host or client: Server header, preflight, assertion key, audience, scopes, verifier."""
+    ok = ~pl.col("failed") & pl.col("healthy").is_null()
+    good_servers = frame.filter(ok & pl.col("server_header").is_not_null()).group_by("host").agg(good_servers=pl.col("server_header").unique())
+    preflights = frame.filter((pl.col("method") == "OPTIONS") & pl.col("failed")).select("host", "path").unique().with_columns(preflight_failed=pl.lit(True))
+    good_kids = frame.filter(ok & (pl.col("jwt_use") == "client_assertion") & pl.col("jwt_kid").is_not_null()).group_by("client_id", "host").agg(good_kids=pl.col("jwt_kid").unique())
+    good_auds = frame.filter(ok & (pl.col("jwt_use") == "bearer") & pl.col("jwt_aud").is_not_null()).group_by("host").agg(good_auds=pl.col("jwt_aud").unique())
+    endpoints = frame.filter(ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).group_by("host").agg(other_token_endpoint=pl.col("url").str.split("?").list.first().first())
+    scopes = (
+        frame.filter(ok & pl.col("step").is_in(["token", "authorization"]) & pl.col("scope").is_not_null())
+        .select("host", who="client_id", granted=pl.coalesce("granted_scope", "scope").str.split(" "))
+        .explode("granted").group_by("host").agg(host_scopes=pl.col("granted").unique())
+    )  # fmt: skip
+    challenges = frame.filter(pl.col("code_challenge").is_not_null()).group_by("code_challenge").agg(challenge_flow=pl.col("flow").first()).rename({"code_challenge": "verifier_s256"})
+    for table, keys in (
+        (good_servers, ["host"]), (preflights, ["host", "path"]), (good_kids, ["client_id", "host"]), (good_auds, ["host"]),
+        (endpoints, ["host"]), (scopes, ["host"]), (challenges, ["verifier_s256"]),
+    ):  # fmt: skip
+        frame = frame.join(table, on=keys, how="left", maintain_order="left")
+    aud_host = pl.col("jwt_aud").str.extract(r"://([^/ ]+)")
+    return frame.with_columns(
+        server_changed=pl.when(pl.col("server_header").is_not_null()).then(~pl.col("server_header").is_in(pl.col("good_servers"))),
+        kid_differs_from_worked=pl.when(pl.col("jwt_use") == "client_assertion").then(~pl.col("jwt_kid").is_in(pl.col("good_kids"))),
+        aud_foreign=pl.when(pl.col("jwt_use") == "client_assertion").then((aud_host != pl.col("host")) & ~pl.col("jwt_aud").str.contains(pl.col("host"), literal=True)),
+        aud_elsewhere=pl.when(pl.col("jwt_use") == "bearer").then(~pl.col("jwt_aud").is_in(pl.col("good_auds"))),
+        aud_is_client=pl.when(pl.col("jwt_use") == "bearer").then((pl.col("jwt_aud") == pl.col("jwt_azp")) | (pl.col("jwt_aud") == pl.col("client_id"))),
+        scope_known_elsewhere=pl.when(pl.col("refused_scope").is_not_null()).then(pl.col("refused_scope").str.split(" ").list.set_difference(pl.col("host_scopes")).list.len() == 0),
+        code_swapped=pl.when((pl.col("pkce") == "mismatch") & pl.col("challenge_flow").is_not_null()).then(pl.col("challenge_flow") != pl.col("flow")),
+        user_login_at_token=pl.when(pl.col("step").is_in(["token", "event"])).then(pl.col("path").str.contains(r"token/?$")),
+    ).drop("good_servers", "good_kids", "good_auds", "host_scopes", "challenge_flow")
+
+
+_SERVER_PARAMETERS = r"^(?:code|state|scope|error\w*|iss|session_state|authuser|prompt|hd|id_token|access_token|token_type|expires_in|client_info|nonce|response|user)$"
+
+
+def _log_lines(frame: pl.DataFrame) -> pl.DataFrame:
+    """What lines of the same text log tell beside the failing one."""
+    text = pl.col("source_format").str.ends_with("text") & pl.col("message").is_not_null()
+    if not frame.select((text | pl.col("source_format").str.ends_with("text")).any()).item():
+        return frame
+    names = pl.col("url").str.extract(r"\?(.*)$").str.split("&").list.eval(pl.element().str.split("=").list.first())
+    extra = names.list.eval(pl.element().filter(~pl.element().str.contains(_SERVER_PARAMETERS))).list.join(", ")
+    is_callback = (pl.col("step") == "redirection") & pl.col("code_fp").is_not_null()
+    with_callback = frame.with_columns(own_extra=pl.when(is_callback & (extra.str.len_chars() > 0)).then(extra))
+    ok = ~pl.col("failed")
+    is_token = pl.col("step") == "token"
+    refresh = pl.col("grant_type") == "refresh_token"
+    is_text = pl.col("source_format").str.ends_with("text")
+    with_callback = with_callback.with_columns(
+        grant_type=pl.when(is_text).then(pl.coalesce("grant_type", pl.col("grant_type").forward_fill().over("flow"))).otherwise("grant_type"),
+        redirect_uri=pl.when(is_text).then(pl.coalesce("redirect_uri", pl.col("redirect_uri").forward_fill().over("flow"))).otherwise("redirect_uri"),
+    )
+    good_token = (ok & is_token).cast(pl.Int64).cum_sum().over("flow")
+    good_refresh = (ok & (is_token & (pl.col("status") < 300) | has("success event")) & refresh.fill_null(False)).cast(pl.Int64).cum_sum().over("flow")
+    seen_code = is_callback.cast(pl.Int64).cum_sum().over("source_file")
+    pid = pl.col("message").str.extract(r"(?i)(?:session_id|session|sid)[\"=: ]+([\w:.-]{6,})")
+    return with_callback.with_columns(
+        callback_extra=pl.when(pl.col("failed")).then(pl.coalesce("own_extra", pl.col("own_extra").forward_fill().over("source_file"))),
+        in_token_exchange=pl.when(pl.col("failed") & (pl.col("step").is_in(["event"]))).then((seen_code > 0) | pl.col("message").str.contains(r"(?i)invalid_credentials: OAuth2::Error|token endpoint|exchang|fetch_token|callback")),
+        text_status=pl.col("message").str.extract(r"(?i)(?:status|code|http|fetch token|returned)\D{0,12}\b([45]\d\d)\b").cast(pl.Int64),
+        log_double_redeem=pl.when(pl.col("failed") & is_token & ~refresh.fill_null(False)).then((good_token > 0) & (seen_code > 0)),
+        log_refresh_race=pl.when(pl.col("failed") & (is_token | (pl.col("step") == "event"))).then((good_refresh > 0) & (refresh | pl.col("message").str.contains("(?i)refresh")).fill_null(False)),
+        log_session_differs=pid.is_not_null() & (pid.n_unique().over("source_file") > 1),
+        callback_dropped=has("callback arrived without parameters") & (seen_code > 0),
+    ).drop("own_extra")
 
 
 _COMPARED = ("redirect_uri", "scope", "secret_fp", "auth_method", "grant_type", "response_type", "audience", "content_type", "code_challenge_method", "prompt", "path", "user_agent")

@@ -32,7 +32,7 @@ NEGOTIATION = ("authorization_pending", "slow_down")
 OAUTH_ERRORS = r"^(?:invalid_\w+|insufficient_\w+|unauthorized_client|access_denied|unsupported_\w+|expired_token|use_dpop_nonce|server_error|temporarily_unavailable|\w+_required|consent_required)$"
 BROKEN_ANSWERS = (
     "answer is not JSON", "empty answer", "access_token missing", "token_type missing", "expires_in unusable", "error inside 200",
-    "form-encoded answer", "issuer missing", "no keys", "html answer", "error page", "redirected to a login page",
+    "form-encoded answer", "issuer missing", "no keys", "html answer", "error page", "redirected to a login page", "issuer does not fit the URL",
 )  # fmt: skip
 """Facts that make a 2xx or 3xx answer of a machine endpoint a failure (RFC 6749 §5.1)."""
 MACHINE_STEPS = ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "revocation", "registration")
@@ -42,7 +42,7 @@ def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
     """Exchanges in time order with their flow, and whether each failed."""
     ordered = exchanges.sort("time", "source_file", "source_position", nulls_last=True, maintain_order=True).with_row_index("n")
     ordered = ordered.with_columns(pl.col("n").cast(pl.Int64))
-    joined = _name_flows(_join_by_place(_join_by_client(_join_by_keys(ordered))))
+    joined = _name_flows(_join_log_lines(_join_by_place(_join_by_client(_join_by_keys(ordered)))))
     return mark_healthy(mark_failed(joined))
 
 
@@ -139,6 +139,37 @@ def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+EPISODE_S, EPISODE_LINES = 6, 14
+"""Lines of one text log belong to one episode: no longer pause, and not more lines than this without a new request."""
+
+
+def _join_log_lines(frame: pl.DataFrame) -> pl.DataFrame:
+    """Neighbouring lines of a text log tell of one episode: the library's error, its stack trace, the request's line.
+
+    An episode ends with a pause, with a new client, or after EPISODE_LINES, so that a busy log keeps its failures apart.
+    """
+    is_text = pl.col("source_format").str.ends_with("text")
+    if not frame.select(is_text.any()).item():
+        return frame
+    texts = frame.filter(is_text).sort("source_file", "source_position")
+    pause = (pl.col("time").diff().over("source_file") > pl.duration(seconds=EPISODE_S)) & (pl.len().over("source_file") > EPISODE_LINES)
+    other_client = (pl.col("client_id") != pl.col("client_id").forward_fill().shift(1)).over("source_file")
+    texts = texts.with_columns(cut=(pause | other_client).fill_null(False).cast(pl.Int64).cum_sum().over("source_file"))
+    texts = texts.with_columns(part=pl.int_range(pl.len()).over("source_file", "cut") // EPISODE_LINES)
+    groups = texts.select("n", "label", shared=pl.col("label").min().over("source_file", "cut", "part"), many=pl.len().over("source_file", "cut", "part") > 1)
+    moved = groups.filter(pl.col("label") != pl.col("shared")).group_by("label").agg(pl.col("shared").min())
+    joined = groups.select("n", "many")
+    return (
+        frame.join(moved, on="label", how="left", maintain_order="left")
+        .join(joined, on="n", how="left", maintain_order="left")
+        .with_columns(
+            label=pl.coalesce("shared", "label"),
+            joined_by=pl.when(pl.col("many").fill_null(False)).then(pl.coalesce("joined_by", pl.lit("neighbouring lines"))).otherwise("joined_by"),
+        )
+        .drop("shared", "many")
+    )
+
+
 def _name_flows(frame: pl.DataFrame) -> pl.DataFrame:
     """A flow is named after its first exchange, so that the same input gives the same name."""
     first = frame.group_by("label", maintain_order=True).agg(pl.col("id").first())
@@ -164,7 +195,7 @@ def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
     oauth_error = pl.col("error").str.contains(OAUTH_ERRORS)
     no_answer = status.is_null() & pl.col("transport_error").is_not_null()
     of_resource = (status.is_in([401, 403]) | (oauth_error & (status >= 400)) | (status >= 400) & pl.col("challenge").is_not_null()).fill_null(False)
-    of_event = pl.col("error").is_not_null() | has("failure event")
+    of_event = has("failure event")
     of_authorization = (status >= 400) | has("redirected with error") | has("error page") | (pl.col("error").is_not_null() & (status < 300)) | has("answer went to another redirect_uri")
     of_redirection = (status >= 400) | has("error in redirection") | has("error page")
     of_machine = (status >= 400) | broken | ((status >= 300) & (status < 400) & (step != "metadata")) | (pl.col("error").is_not_null() & (status < 300))
@@ -207,6 +238,7 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
         .when(pl.col("step").is_in(["resource", "userinfo"]) & (pl.col("status") == 401) & soon).then(pl.lit("challenged, then repeated with a token that was accepted"))
         .when((pl.col("step") == "resource") & (pl.col("status") == 401) & pl.col("token_fp").is_null() & pl.col("challenge").is_not_null() & flow_token_ok).then(pl.lit("the challenge that starts a sign-in"))
         .when((pl.col("step") == "metadata") & (pl.col("status").is_in([404, 401, 405, 400])) & host_ok).then(pl.lit("discovery tries several addresses; another one answered"))
+        .when(has("issuer does not fit the URL") & flow_token_ok).then(pl.lit("the issuer announced is another one, and clients of this capture accept it"))
         .when((pl.col("prompt") == "none") & pl.col("error").is_in(["login_required", "interaction_required", "consent_required", "account_selection_required"]) & later_ok).then(pl.lit("silent sign-in found no session; an interactive one followed"))
         .when(transport & soon).then(pl.lit("a retry worked"))
         .when(pl.col("status").is_in([429, 500, 502, 503, 504]) & soon & pl.col("step").is_in(MACHINE_STEPS) & (pl.col("ok_after") <= pl.duration(seconds=30))).then(pl.lit("a retry worked"))

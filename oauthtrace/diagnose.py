@@ -18,13 +18,14 @@ import polars as pl
 from oauthtrace import evidence
 from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
 from oauthtrace.oauth import messages
+from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import STANDARD, code as provider_code, find_texts
 
 TEMPERATURE = 1.35
 BATCH_ROWS = 100_000
 CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.2, 1.6
 STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
-TEXT_WEIGHT = 4.0
+TEXT_WEIGHT = 3.0
 PART = 0.35
 """Share with which the second and later concepts of one message count."""
 
@@ -45,8 +46,19 @@ def diagnose(frame: pl.DataFrame) -> pl.DataFrame:
     """The failed rows of a frame with context, with the columns of RESULT, in time order."""
     failed = frame.filter("failed")
     parts = [rank(failed.slice(start, BATCH_ROWS)) for start in range(0, failed.height, BATCH_ROWS)]
+    parts = [part.filter(_understood()) for part in parts]
     ranked = pl.concat(parts) if parts else failed.with_columns(pl.lit(None, dtype=t).alias(n) for n, t in RESULT.items())
     return follow(ranked)
+
+
+UNDERSTOOD = 0.12
+"""A log entry whose best cause has less confidence, and that holds no OAuth error, tells of no failure."""
+
+
+def _understood() -> pl.Expr:
+    """Failures to keep: log entries in which nothing but a warning word was found are none."""
+    vague = (pl.col("step") == "event") & pl.col("error").is_null() & pl.col("error_code").is_null() & pl.col("status").is_null()
+    return ~(vague & ((pl.col("confidence") < UNDERSTOOD) | (pl.col("cause") == UNKNOWN))).fill_null(False)
 
 
 # --- ranking ------------------------------------------------------------------------------------------------------------
@@ -66,7 +78,7 @@ def rank(failed: pl.DataFrame) -> pl.DataFrame:
     ranked = read.with_columns(key=keyed["key"]).join(winners, on="key", how="left", maintain_order="left")
     proved = _proved(ranked)
     told = evidence.sentences(ranked)
-    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop("key", "said", "text_codes", "masked")
+    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop("key", "said", "text_codes", "masked", *TOLD)
 
 
 def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, list[dict[str, Any]]]:
@@ -81,14 +93,32 @@ def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, li
 
 def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
     """Columns ``said`` (concepts of the message) and ``text_codes`` (texts of providers in it); each masked message is read once."""
-    masked = failed["message"].fill_null("") + " | " + failed["transport_error"].fill_null("")
+    # lines of one log episode tell of one failure: they are read together
+    is_line = pl.col("source_format").str.ends_with("text") & (pl.len().over("flow") <= 20)
+    together = pl.when(is_line).then(pl.col("message").drop_nulls().unique(maintain_order=True).str.join("\n").over("flow")).otherwise("message")
+    masked = failed.select((together.fill_null("") + pl.lit(" | ") + pl.col("transport_error").fill_null("")).alias("masked"))["masked"]
     distinct = masked.unique()
     table: dict[str, str] = {text: messages.mask(text) for text in distinct.to_list()}
     said = [list(messages.read(table[text])) for text in distinct.to_list()]
     providers = ("oauth2-proxy", "lua-resty-openidc", "mod-auth-openidc", "envoy", "dex", "spring", "oauthlib", "openiddict", "aws-alb", "ory-hydra", "keycloak", "google", "auth0", STANDARD)
     codes = [[f"{c.provider} {c.code}" for p in providers for c in find_texts(text, p)[:1]] if len(text) > 8 else [] for text in distinct.to_list()]
-    lookup = pl.DataFrame({"masked": distinct, "said": said, "text_codes": codes}, schema={"masked": pl.String, "said": pl.List(pl.String), "text_codes": pl.List(pl.String)})
+    told = [_told(text) for text in distinct.to_list()]
+    lookup = pl.DataFrame(
+        {"masked": distinct, "said": said, "text_codes": codes, **{name: [t[i] for t in told] for i, name in enumerate(TOLD)}},
+        schema={"masked": pl.String, "said": pl.List(pl.String), "text_codes": pl.List(pl.String), **dict.fromkeys(TOLD, pl.String)},
+    )
     return failed.with_columns(masked=masked).join(lookup, on="masked", how="left", maintain_order="left")
+
+
+TOLD = ("told_difference", "told_expected", "told_got")
+"""What a message that names two URIs tells: how they differ, and both."""
+
+
+def _told(text: str) -> tuple[str | None, str | None, str | None]:
+    pair = messages.expected_and_got(text)
+    if pair is None or "://" not in pair[0] + pair[1]:
+        return None, None, None
+    return difference(pair[1], pair[0]), pair[0], pair[1]
 
 
 def score(read: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +126,11 @@ def score(read: pl.DataFrame) -> pl.DataFrame:
     by_words = _table(read, ["said", "text_codes"], _score_words)
     by_code = _table(read, ["provider", "error", "error_code", "grant_type", "step"], _score_code)
     by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
-    return by_signs.select((pl.col(name) + by_words[name] + by_code[name]).alias(name) for name in causes())
+    # a message and its code say the same thing twice: the stronger counts whole, the other in part
+    words_and_code = pl.DataFrame({name: by_words[name] for name in causes()}).select(
+        (pl.max_horizontal(name, by_code[name]) + PART * pl.min_horizontal(name, by_code[name])).alias(name) for name in causes()
+    )
+    return by_signs.select((pl.col(name) + words_and_code[name]).alias(name) for name in causes())
 
 
 def _table(read: pl.DataFrame, columns: list[str], score_one: Any) -> pl.DataFrame:
@@ -115,7 +149,7 @@ def _table(read: pl.DataFrame, columns: list[str], score_one: Any) -> pl.DataFra
 def _score_words(said: list[str] | None, text_codes: list[str] | None) -> dict[str, float]:
     out: dict[str, float] = {}
     for cause in causes().values():
-        weights = sorted((cause.said[concept] for concept in said or () if concept in cause.said), reverse=True)
+        weights = sorted((w for concept in said or () if (w := _said_weight(cause, concept)) is not None), reverse=True)
         positive, negative = [w for w in weights if w > 0], [w for w in weights if w < 0]
         if weights:
             out[cause.id] = (positive[0] + PART * sum(positive[1:]) if positive else 0.0) + sum(negative)
@@ -127,6 +161,12 @@ def _score_words(said: list[str] | None, text_codes: list[str] | None) -> dict[s
             for other in found.also:
                 out[other] = max(out.get(other, 0.0), 0.0) + 1.0
     return out
+
+
+def _said_weight(cause: Cause, concept: str) -> float | None:
+    """Weight of one concept for a cause: its own, else that of ``subject any``."""
+    exact = cause.said.get(concept)
+    return exact if exact is not None else cause.said.get(f"{concept.partition(' ')[0]} any")
 
 
 def _score_code(provider: str | None, error: str | None, error_code: str | None, grant_type: str | None, step: str | None) -> dict[str, float]:
@@ -186,6 +226,8 @@ class _Failure(NamedTuple):
     error: str | None
     status: int | None
     format: str
+    joined_by: str | None
+    grant_type: str | None
 
 
 FOLLOW_S = 30.0
@@ -200,7 +242,7 @@ def follow(ranked: pl.DataFrame) -> pl.DataFrame:
     start = pl.col("time").dt.epoch("us") / 1e6
     rows = crowded.select(
         "flow", "n", "id", "step", "cause", "confidence", "proof", start=start, end=start + pl.col("duration_ms").fill_null(0) / 1000,
-        file="source_file", error="error", status="status", format="source_format",
+        file="source_file", error="error", status="status", format="source_format", joined_by="joined_by", grant_type="grant_type",
     ).sort("flow", "n")  # fmt: skip
     links: dict[str, str] = {}
     for _, group in rows.group_by("flow", maintain_order=True):
@@ -231,6 +273,16 @@ def follow_in_flow(failures: list[_Failure]) -> dict[str, str]:
 
 
 def _follows(later: _Failure, root: _Failure) -> bool:
+    """Whether a later failure can follow from a root: close in time, and tied to it by more than place.
+
+    Exchanges that only share caller and time are separate tries, unless they fail alike (a retry) or are log lines.
+    """
+    alike = (later.step, later.error, later.status, later.cause) == (root.step, root.error, root.status, root.cause)
+    if root.step in ("jwks", "metadata") and later.cause in ("server/unreachable", "server/metadata-mismatch", "server/timeout"):
+        return True
+    by_place = "caller and time" in (later.joined_by, root.joined_by)
+    if by_place and not alike and "event" not in (later.step, root.step) and "text" not in later.format:
+        return False
     if later.start is None or root.end is None:
         near = later.file == root.file and later.n - root.n < 200
     else:
@@ -241,6 +293,8 @@ def _follows(later: _Failure, root: _Failure) -> bool:
 def _says_more(later: _Failure, root: _Failure) -> bool:
     """Whether a later failure explains an earlier one: log lines of one episode, where the clearest names the reason."""
     both_text = later.step == "event" or root.step == "event" or "text" in later.format
+    if root.cause == "grant/access-token-expired" and later.grant_type == "refresh_token":
+        return True
     if later.proof and not root.proof and later.confidence >= root.confidence:
         return True
     if root.step == "redirection" and later.step in ("token", "jwks", "userinfo", "metadata") and (later.start or 0) >= (root.start or 0):
@@ -258,9 +312,9 @@ def explain_score(row: Mapping[str, Any] | pl.DataFrame, cause_id: str) -> Itera
     yield "prior", cause.prior
     if cause.fits and not read.select(_fits(cause.fits).alias("x"))["x"][0]:
         yield f"misfit: {cause.fits}", MISFIT
-    for concept in read["said"][0] or ():
-        if concept in cause.said:
-            yield f"said {concept}", cause.said[concept]
+    words = _score_words(read["said"].to_list()[0], read["text_codes"].to_list()[0])
+    if cause_id in words:
+        yield f"words {[c for c in read['said'].to_list()[0] or () if _said_weight(cause, c) is not None]}", words[cause_id]
     coded = _score_code(*(read[c][0] for c in ("provider", "error", "error_code", "grant_type", "step")))
     if cause_id in coded:
         yield "code", coded[cause_id]

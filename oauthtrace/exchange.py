@@ -80,9 +80,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("audience", pl.String, "resource or audience asked for (RFC 8707)"),
     Column("prompt", pl.String, "OIDC Core §3.1.2.1"),
     Column("auth_method", pl.String, "client authentication seen: none, client_secret_basic, client_secret_post, both, jwt"),
-    Column("code_challenge", pl.String, "RFC 7636 §4.2"),
+    Column("code_challenge", pl.String, "RFC 7636 §4.2; a plain one is the verifier itself, hence its fingerprint"),
     Column("code_challenge_method", pl.String, "S256 or plain; null when not sent"),
     Column("verifier_s256", pl.String, "S256 of the code_verifier that was sent; the verifier itself is dropped"),
+    Column("s256_fp", pl.String, "fingerprint of verifier_s256 (to compare with a challenge sent without its method)", show=False),
     Column("verifier_length", pl.Int64, "length of the code_verifier, characters"),
     Column("secret_length", pl.Int64, "length of the client secret, characters"),
     Column("cookie_names", _WORDS, "names of the cookies sent"),
@@ -129,6 +130,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("issued_device_fp", pl.String, "device_code that the answer gave"),
     Column("issued_request_uri_fp", pl.String, "PAR request_uri that the answer gave"),
     Column("expires_in", pl.Float64, "lifetime of the issued token, seconds"),
+    Column("refresh_expires_in", pl.Float64, "lifetime of the issued refresh token where the server tells it, seconds"),
     Column("granted_scope", pl.String, "scope that was granted"),
     Column("issued_iss", pl.String, "issuer: of the ID token, the metadata document or the redirect (RFC 9207)"),
     Column("issued_aud", pl.String, "claim aud of the issued access token when it is a JWT"),
@@ -150,9 +152,16 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         polars.exceptions.PolarsError: a value is not of its column's type (a defect of the reader).
     """
     listed = list(rows)
-    return pl.DataFrame(
-        {name: pl.Series(name, [row.get(name) for row in listed], dtype=dtype) for name, dtype in SCHEMA.items()}
-    )
+    try:
+        return pl.from_dicts(listed, schema=SCHEMA)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 can't
+        return pl.from_dicts([{name: _encodable(value) for name, value in row.items()} for row in listed], schema=SCHEMA)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_encodable(v) for v in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def empty() -> pl.DataFrame:

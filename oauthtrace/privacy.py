@@ -101,7 +101,8 @@ _PAIR = re.compile(
 )
 _OPAQUE = re.compile(r"(?<![A-Za-z0-9_./%:+~=-])[A-Za-z0-9_~+/=-]{32,}(?![A-Za-z0-9_./-]*\.[a-z]{2,})")
 _HARMLESS_VALUE = re.compile(r"^(?:\d{1,3}|true|false|expired|invalid|missing|revoked|is|was|not|has|the|and|for|from|required)$", re.I)
-_PROSE_NAMES = {"code", "token", "state", "request", "response", "secret", "ticket", "signature", "nonce", "session_id", "authorization", "cookie"}
+_PROSE_NAMES = {"code", "token", "jwt", "assertion", "verifier", "state", "request", "response", "secret", "ticket", "signature", "nonce", "session_id", "authorization", "cookie"}
+_HASHED = re.compile(r"code_challenge_method=s256", re.IGNORECASE)
 _UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.I)
 
 
@@ -153,6 +154,8 @@ class Redactor:
             name, equals, value = part.partition("=")
             plain = name.lower()
             kind = SECRET_PARAMETERS.get(plain) or SECRET_PARAMETERS.get(unquote(plain))
+            if plain == "code_challenge" and not _HASHED.search(query):
+                kind = "verifier"  # a plain challenge is the verifier itself (RFC 7636 §4.2)
             if kind and value:
                 value = self.fingerprint(kind, unquote_plus(value)) or ""
             elif value and len(value) > 12:

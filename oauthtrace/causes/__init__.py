@@ -11,7 +11,7 @@ Detection, all weights in nats (log-odds):
 - ``signs``: ``when`` (expression), ``weight``, ``say`` (evidence sentence with ``{column}`` placeholders), ``proof``.
 
 An expression is SQL over the columns of exchange and context; ``{subject predicate}`` asks whether the message says so,
-``[fact]`` whether the exchange has the fact.
+``[fact]`` whether the exchange has the fact, ``{NAME}`` stands for a shared condition of ``shorthands.toml``.
 """
 
 from __future__ import annotations
@@ -113,16 +113,25 @@ def _cause(cause_id: str, data: Mapping[str, Any]) -> Cause:
     )
 
 
+_SHORTHAND = re.compile(r"\{([A-Z]+)\}")
 _SAID = re.compile(r"\{([a-z_]+ [a-z_]+)\}")
 _FACT = re.compile(r"\[([^\]]+)\]")
 
 
+@cache
+def _shorthands() -> Mapping[str, str]:
+    """Name -> expression that several causes' signs share."""
+    return {k: f"({v})" for k, v in tomllib.loads(files(__name__).joinpath("shorthands.toml").read_text("utf-8")).items()}
+
+
+@cache
 def expression(when: str) -> pl.Expr:
     """The polars expression of a ``when`` or ``fits``; null counts as false.
 
     >>> expression("step = 'token' and {code used} and not [html answer]")  # doctest: +ELLIPSIS
     <Expr ...>
     """
-    sql = _SAID.sub(lambda m: f"array_contains(said, '{m[1]}')", when)
+    sql = _SHORTHAND.sub(lambda m: _shorthands()[m[1]], when)
+    sql = _SAID.sub(lambda m: f"array_contains(said, '{m[1]}')", sql)
     sql = _FACT.sub(lambda m: "array_contains(facts, '" + m[1].replace("'", "''") + "')", sql)
     return pl.sql_expr(sql).fill_null(False)

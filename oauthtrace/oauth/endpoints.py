@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from oauthtrace.oauth.parameters import Parameters
 
@@ -53,6 +55,7 @@ CANDIDATE = (
 """Matches (case-insensitively) every line of an access log that can be part of an OAuth exchange."""
 
 
+@lru_cache(maxsize=65_536)
 def by_path(path: str) -> str | None:
     """The step that a path suggests, or None."""
     for step, pattern in _PATHS:
@@ -99,7 +102,7 @@ def recognise(  # noqa: C901, PLR0911, PLR0912 - one question after another, in 
             return "registration"
         if "client_assertion" in values and "code" not in values and by_path(path) is None:
             return "token"
-        if "code" in values and ("client_secret" in values or "code_verifier" in values):
+        if "client_secret" in values and by_path(path) in (None, "token") or "code" in values and "code_verifier" in values:
             return "token"
         if "state" in values and ("code" in values or "error" in values or "id_token" in values):
             return "redirection"
@@ -153,3 +156,20 @@ def learn(document: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, str) and "://" in value:
             out[value.partition("?")[0].rstrip("/")] = step
     return out
+
+
+def belongs(announced: str, url: str) -> bool:
+    """Whether a well-known URL belongs to the issuer or resource that its document announces.
+
+    RFC 8414 §3.3, RFC 9728 §3.3, OIDC Discovery §4.3.
+    """
+    try:
+        parts = urlsplit(announced)
+    except ValueError:
+        return False
+    path, origin = parts.path.rstrip("/"), f"{parts.scheme}://{parts.netloc}"
+    fits = {f"{origin}{path}/.well-known/{name}" for name in ("openid-configuration", "oauth-authorization-server")}
+    fits |= {f"{origin}/.well-known/{name}{path}" for name in ("openid-configuration", "oauth-authorization-server", "oauth-protected-resource")}
+    if "/.well-known/oauth-protected-resource" in url and url.startswith(origin):
+        return True  # the document at the root speaks for resources below it
+    return url.rstrip("/") in {f.rstrip("/") for f in fits}

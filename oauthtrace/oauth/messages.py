@@ -20,8 +20,15 @@ _FINGERPRINT = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
 _FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _JOINERS = re.compile(r"(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])")
-_CLAUSE = re.compile(r"[.;|!?\n]+(?:\s|$)|\s[|–—]\s|:\s|\s-\s|[{}\[\]\"]+|,\s(?=(?:but|please|make sure|check|see)\b)|\\n|\s(?:because|since|so that|please|try|see|which|this can|this may|this usually|make sure|check)\s")
+_CLAUSE = re.compile(r"[.;|!?\n]+(?:\s|$)|\s[|–—]\s|:\s|\s-\s|\"\s*[:,]\s*\"?|[{}\[\]]+\"?|,\s(?=(?:please|make sure|check|see)\b)|\\n|\s(?:because|since|so that|please|try|see|which|this can|this may|this usually|make sure|check)\s")
 _ADJECTIVES = frozenset({"missing", "unknown", "wrong", "unsupported", "malformed", "expired", "insufficient", "disabled", "too_many", "used", "revoked"})
+_STANDARD_CODE = re.compile(
+    r"[(\[\"']*\b(?:invalid_(?:request|grant|client|scope|token|target)|unauthorized_client|unsupported_(?:grant|response)_type"
+    r"|access_denied|insufficient_scope|server_error|temporarily_unavailable)\b[)\]\"']*:?"
+)
+"""Codes of the standards say no more than the column ``error`` does; they are not read as words."""
+_NAMED = re.compile(r"\b([A-Za-z]+_[A-Za-z_]+)[\"']?: ")
+"""``grant_type: refresh_token is not supported``: the colon belongs to the name."""
 _ASIDE = re.compile(r"\b(?:e\.g\.|i\.e\.|etc\.|vs\.)", re.IGNORECASE)
 LONGEST = 4000
 """Longer messages are cut (characters); what tells why stands in the beginning."""
@@ -54,13 +61,14 @@ def vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
 def normalise(text: str) -> str:
     """Text as the lexicon reads it: URLs and fingerprints masked, identifiers split into words, lower case."""
     text = _FRAME.sub("", text[:LONGEST])
-    text = _ASIDE.sub("such as", text)
+    text = _STANDARD_CODE.sub(" ", _ASIDE.sub("such as", text))
+    text = _NAMED.sub(r"\1 ", text)
     text = _URL.sub(" ‹url› ", text)
     text = _FINGERPRINT.sub(" ‹fp› ", text)
     text = text.replace("\\r", " ").replace("+", " ") if "+" in text and " " not in text else text.replace("\\r", " ")
     text = _JOINERS.sub(" ", _CAMEL.sub(" ", text)).lower()
     text = text.replace("’", "'").replace("n't", "n t").replace("'s ", " ")
-    text = re.sub(r"['`“”<>()=/*]+", " ", text)
+    text = re.sub(r"[\"'`“”<>()=/*]+", " ", text)
     return re.sub(r"[ \t]+", " ", text)
 
 
@@ -83,6 +91,8 @@ def read(text: str) -> tuple[str, ...]:
     for clause in _CLAUSE.split(normalise(text)):
         if clause and len(clause) > 3:
             found |= _read_clause(clause)
+    if not any(not concept.startswith(("it ", "request ")) for concept in found):
+        found |= {f"{hit.name} named" for hit in _hits(_lexicon().subjects, normalise(text))[:2]}
     return tuple(sorted(found))
 
 
@@ -121,15 +131,31 @@ def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
         return [f"{after[0].name} {predicate.name}"]
     if before:
         nearest = [f"{before[-1].name} {predicate.name}"]
-        if len(before) > 1 and before[-1].name in _VAGUE:
+        if len(before) > 1 and (before[-1].name in _VAGUE or predicate.name in _COMPARING):
             nearest.append(f"{before[-2].name} {predicate.name}")
+            if predicate.name in _COMPARING:
+                nearest.append(f"{before[0].name} {predicate.name}")
         if predicate.name in ("mismatch", "not_allowed", "missing", "unsupported", "wrong", "insufficient", "disabled", "unreachable", "timeout") and after:
             nearest.append(f"{after[0].name} {predicate.name}")
         return nearest
-    return [f"{s.name} {predicate.name}" for s in after[:2]] if after else [f"{inside[0].name} {predicate.name}"]
+    if after:
+        return [f"{s.name} {predicate.name}" for s in after[:2]]
+    return [f"{inside[0].name if inside else 'it'} {predicate.name}"]
 
 
+_COMPARING = frozenset({"mismatch", "not_allowed", "unknown", "missing"})
 _VAGUE = frozenset({"request", "parameter", "response", "server", "client", "credentials", "grant", "user", "token", "endpoint", "connection", "header"})
+
+
+_OAUTH_WORDS = re.compile(
+    r"oauth|openid|\boidc\b|\bjwks\b|id_token|invalid_(?:grant|client|scope)|redirect_uri|redirect uri|(?:access|refresh|bearer) token|authori[sz]ation code|pkce|client_secret|client secret",
+    re.IGNORECASE,
+)
+
+
+def speaks_of_oauth(text: str | None) -> bool:
+    """Whether a failing page of an application, at a place that is no endpoint, tells of OAuth (first 4,000 characters)."""
+    return bool(text and len(text) < 100_000 and _OAUTH_WORDS.search(re.sub(r"<(?:script|style|link|a)\b[^>]*>", " ", text[:4000])))
 
 
 def expected_and_got(text: str) -> tuple[str, str] | None:
@@ -143,11 +169,13 @@ def expected_and_got(text: str) -> tuple[str, str] | None:
 
 
 _VALUE = r"""["'`<]?(?P<{}>[^\s"'`<>,;]+)["'`>]?"""
+_ADDRESS = r"""["'`<(]*(?P<{}>[a-z][a-z0-9+.-]*://[^\s"'`<>,;)]+)["'`>)]*"""
 _COMPARISONS = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (
         rf"expected:?\s+(?:value\s+)?{_VALUE.format('expected')}[,;]?\s+(?:but\s+)?(?:got|received|actual|was|found|to be):?\s+{_VALUE.format('got')}",
         rf"(?:got|received|actual):?\s+{_VALUE.format('got')}[,;]?\s+(?:but\s+)?expected:?\s+{_VALUE.format('expected')}",
-        rf"{_VALUE.format('got')}\s+(?:does not match|did not match|doesn't match|is not equal to|!=|differs from)\s+(?:the\s+)?(?:[\w ]+?\s)?{_VALUE.format('expected')}",
+        rf"{_ADDRESS.format('got')}[^.|]{{0,60}}?(?:not match|mismatch|not equal|!=|differs?\b|not allowed|not registered|instead of|registered|but)[^|]{{0,80}}?{_ADDRESS.format('expected')}",
+        rf"(?:grant|stored|registered) redirect uri(?: is)?:?\s+{_ADDRESS.format('got')}[^|]{{0,80}}?redirect[_ ]uri[^|]{{0,30}}?{_ADDRESS.format('expected')}",
     )
 )

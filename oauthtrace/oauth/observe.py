@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from oauthtrace.oauth import endpoints, errors, jwt, parameters, pkce
+from oauthtrace.oauth import endpoints, errors, jwt, messages, parameters, pkce
 from oauthtrace.oauth.redirect_uri import malformed
 from oauthtrace.privacy import Redactor
 from oauthtrace.providers import find_codes, provider_of
@@ -102,13 +102,17 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     authorization = request.get("authorization")
     challenge = answer_headers.get("www-authenticate")
     body_members = errors.members(raw.answer_body)
+    said_oauth = raw.status is not None and raw.status >= 400 and messages.speaks_of_oauth(raw.answer_body)
     step = endpoints.recognise(
         raw.method, f"{parts.scheme}://{host}{parts.path}", parts.path, sent, body_members, learnt or {}, authorization, challenge
     )
-    if step is None:
+    if step is None and not said_oauth:
         return None
     media_type = answer_headers.get("content-type", "").partition(";")[0].strip().lower()
     facts = set(raw.facts)
+    if step is None:
+        step = "event"  # an application's own page that tells of a failed exchange
+        facts.add("failure event")
     row: dict[str, Any] = {
         "time": naive_utc(raw.time),
         "duration_ms": raw.duration_ms,
@@ -134,6 +138,11 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     return row
 
 
+_WORDS = re.compile(r"[A-Za-z_ ]{0,200}\Z")
+_HARMLESS = {name: _WORDS for name in ("grant_type", "response_type", "scope", "prompt", "code_challenge_method")}
+_HARMLESS["client_id"] = re.compile(r"(?!eyJ)[\w.:/@+-]{1,200}\Z")
+"""Values that need no look by the redactor: plain words, and client ids, which are no secret (RFC 6749 §2.2) however random."""
+
 # --- the request ----------------------------------------------------------------------------------------------------
 
 
@@ -154,9 +163,9 @@ def _request(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters,
         if row["step"] == "token" and raw.request_body == "" and "body" in raw.sees:
             facts.add("empty-body")
         return
-    for name in ("grant_type", "response_type", "client_id", "redirect_uri", "scope", "prompt", "code_challenge", "code_challenge_method"):
+    for name in ("grant_type", "response_type", "client_id", "redirect_uri", "scope", "prompt", "code_challenge_method"):
         if (value := values.get(name)) is not None:
-            row[name] = redactor.url(value) if name == "redirect_uri" else redactor.text(value)[:2000]
+            row[name] = redactor.url(value) if name == "redirect_uri" else value if _HARMLESS[name].match(value) else redactor.text(value)[:2000]
     row["audience"] = values.get("resource") or values.get("audience")
     row["state_fp"] = fingerprint("state", values.get("state"))
     row["nonce_fp"] = fingerprint("nonce", values.get("nonce"))
@@ -167,12 +176,15 @@ def _request(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters,
         row["code_fp"] = fingerprint("code", values.get("code"))
     if row["step"] in ("introspection", "revocation") and values.get("token"):
         row["token_fp"] = fingerprint("token", values["token"])
-    if values.get("code_challenge"):
-        row["challenge_fp"] = fingerprint("verifier", values["code_challenge"])
+    if challenge := values.get("code_challenge"):
+        row["challenge_fp"] = fingerprint("verifier", challenge)
+        hashed = values.get("code_challenge_method", "").lower() == "s256" and pkce.looks_hashed(challenge)
+        row["code_challenge"] = challenge if hashed else row["challenge_fp"]
     if (verifier := values.get("code_verifier")) is not None:
         row["verifier_length"] = len(verifier)
         if verifier:
             row["verifier_s256"] = pkce.s256(verifier)
+            row["s256_fp"] = fingerprint("verifier", row["verifier_s256"])
             row["verifier_fp"] = fingerprint("verifier", verifier)
             if not pkce.well_formed(verifier):
                 facts.add("verifier-malformed")
@@ -191,7 +203,7 @@ def _oddities(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters
             facts.add(f"white space around {name}")
         elif value in ("undefined", "null", "None", "[object Object]") or (value.startswith(("${", "{{", "%{", "<")) and value.endswith(("}", ">"))):
             facts.add(f"placeholder {name}")
-        if name in ("code", "redirect_uri", "scope", "state") and re.search(r"%(?:2F|3A|20|2B|3D|7C)", value, re.IGNORECASE):
+        if "%" in value and name in ("code", "redirect_uri", "scope", "state") and re.search(r"%(?:2F|3A|20|2B|3D|7C)", value, re.IGNORECASE):
             facts.add(f"encoded twice {name}")
     redirect = values.get("redirect_uri")
     if redirect and (reason := malformed(redirect)):
@@ -542,7 +554,9 @@ def _answer_shape(row: dict[str, Any], raw: RawExchange, data: Mapping[str, Any]
     elif data is None:
         if step == "userinfo" and ("jwt" in media_type or body.startswith("eyJ")):
             return
-        if "access_token=" in body:
+        if re.match(r"\s*(?:error|error_code)=", body):
+            facts.add("error inside 200")
+        elif "access_token=" in body:
             facts.add("form-encoded answer")
         elif not is_page:
             facts.add("answer is not JSON")
@@ -585,6 +599,7 @@ def _document(row: dict[str, Any], data: Mapping[str, Any], facts: set[str], red
         row["issued_request_uri_fp"] = fingerprint("par", jwt.words(data.get("request_uri")))
     lifetime = data.get("expires_in")
     row["expires_in"] = jwt.number(lifetime) if not isinstance(lifetime, str) else (float(lifetime) if re.fullmatch(r"\d{1,12}", lifetime) else None)
+    row["refresh_expires_in"] = jwt.number(data.get("refresh_expires_in") or data.get("refresh_token_expires_in"))
     if access or step == "introspection":
         row["granted_scope"] = jwt.words(data.get("scope"))
     if access and refresh is None:
@@ -611,7 +626,10 @@ def _document(row: dict[str, Any], data: Mapping[str, Any], facts: set[str], red
             if "email" not in claims:
                 facts.add("ID token without email")
     if step == "metadata":
-        row["issued_iss"] = jwt.words(data.get("issuer"))
+        announced = jwt.words(data.get("issuer")) or jwt.words(data.get("resource"))
+        row["issued_iss"] = announced
+        if announced and "://" in announced and "://" in row["url"] and "{" not in announced and not endpoints.belongs(announced, row["url"].partition("?")[0]):
+            facts.add("issuer does not fit the URL")
         kept = {m: data[m] for m in _DOCUMENT_MEMBERS if m in data}
         row["document"] = redactor.text(json.dumps(kept, sort_keys=True))[:8000]
     elif step == "jwks" and isinstance(data.get("keys"), list):

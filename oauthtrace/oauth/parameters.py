@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 OAUTH_NAMES = frozenset(
     "response_type client_id redirect_uri scope state code code_challenge code_challenge_method code_verifier grant_type "
@@ -36,16 +36,23 @@ def pairs(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Form-decoded pairs, first value of each name, and the names that came more than once with differing values."""
     out: dict[str, str] = {}
     repeated = []
-    try:
-        decoded = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
-    except ValueError:
-        return {}, ()
-    for name, value in decoded:
+    for part in text.split("&"):
+        if not part:
+            continue
+        name, _, value = part.partition("=")
+        name, value = _decode(name), _decode(value)
         if name not in out:
             out[name] = value
         elif name in OAUTH_NAMES and name not in ("resource", "audience"):
             repeated.append(name)
     return out, tuple(repeated)
+
+
+def _decode(text: str) -> str:
+    """Form decoding of a name or value; most of them need none."""
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote(text, errors="replace") if "%" in text else text
 
 
 def read(query: str, body: str | None, content_type: str | None) -> Parameters:

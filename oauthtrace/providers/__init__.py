@@ -56,6 +56,8 @@ class Provider:
     """Response header names (lower case) that tell the product."""
     specialises: str | None = None
     """Id of the provider whose hosts this one shares: there its paths win over the host."""
+    client_auth: tuple[str, ...] = ()
+    """Documented token endpoint authentication methods of confidential clients, when the provider takes no other."""
     authorization_code_lifetime_s: int | None = None
     """Documented (default) life of an authorization code, in seconds."""
     refresh_token_idle_s: int | None = None
@@ -85,7 +87,7 @@ def _read(data: Mapping[str, Any]) -> Provider:
         )
         for name, row in known.pop("codes", {}).items()
     }
-    for name in ("hosts", "paths", "headers"):
+    for name in ("hosts", "paths", "headers", "client_auth"):
         known[name] = tuple(known.get(name, ()))
     return Provider(**known, codes=MappingProxyType(codes))
 

@@ -6,7 +6,10 @@ A format module declares:
 - ``TITLE``: one line for ``oauthtrace formats``;
 - ``SEES``: what this vantage point can know at all (see :data:`oauthtrace.exchange.COLUMNS`, column ``sees``);
 - ``sniff(head) -> float``: 0 (certainly not) to 1 (certainly), from the first records alone;
-- ``read(stream, reading) -> Iterator[row]``: rows of the schema; what can't be read goes to ``reading.reject``.
+- ``read(stream, reading) -> Iterator[row]``: rows of the schema; what can't be read goes to ``reading.reject``;
+- ``BY_LINE`` (optional, default false): positions are lines, and reading may begin at any line, so that a file that
+  has grown is read from where the last run stopped; other formats are read whole each time;
+- ``starts(line) -> bool`` (optional, with ``BY_LINE``): whether a line surely begins a record, where records span lines.
 
 Compression, containers and file names are nobody's business here: see :mod:`oauthtrace.sources.opening`.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +33,15 @@ Row = dict[str, Any]
 HEAD_BYTES = 65_536
 CERTAIN_ENOUGH = 0.5
 """Below this score no format is taken; the input is read as ``text`` if it is text, else not at all."""
+
+
+_ID_FACTS = ("time", "method", "host", "path", "step", "status", "client_id", "duration_ms")
+_MARKS = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
+
+
+def unmarked(text: str) -> str:
+    """A redacted text without its fingerprints: the same whatever the key was."""
+    return _MARKS.sub("", text)
 
 
 class Reject(NamedTuple):
@@ -52,6 +65,12 @@ class Reading:
     rejects: list[Reject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     hosts: Counter[str] = field(default_factory=Counter)
+    origin: str = ""
+    """What tells this stream of lines from others whatever its file is called; empty for captures."""
+    lines_before: int = 0
+    """Lines that earlier runs have read: reading began behind them."""
+    added: int = 0
+    """Exchanges that this run added to the database."""
 
     KEPT_REJECTS = 1000
 
@@ -59,12 +78,19 @@ class Reading:
         """Count a record that can't be read; the first thousand are kept with their reason."""
         self.rejected += 1
         if len(self.rejects) < self.KEPT_REJECTS:
-            self.rejects.append(Reject(position, reason, self.redactor.text(excerpt[:300])))
+            place = None if position is None else self.lines_before + position
+            self.rejects.append(Reject(place, reason, self.redactor.text(excerpt[:300])))
 
     def place(self, row: Row, position: int) -> Row:
-        """Say in a row where it was read, and give it its id."""
+        """Say in a row where it was read, and give it its id.
+
+        The id is made of the record's place in its stream and of facts that no key changes: not of the file's name,
+        so that a rotated, copied or compressed file gives the same ids.
+        """
+        position += self.lines_before
         row["source_file"], row["source_format"], row["source_position"] = self.file, self.format, position
-        row["id"] = exchange_id(self.file, position, str(row.get("time")), row.get("method"), row.get("host"), row.get("step"), row.get("status"))
+        stream = self.origin or ("" if row.get("time") else self.file.rsplit("/", 1)[-1])
+        row["id"] = exchange_id(stream, position, *(unmarked(str(row.get(name))) for name in _ID_FACTS))
         self.exchanges += 1
         return row
 
@@ -77,6 +103,11 @@ class Format(Protocol):
     SEES: tuple[str, ...]
     sniff: Callable[[bytes], float]
     read: Callable[[BinaryIO, Reading], Iterator[Row]]
+
+
+def by_line(name: str) -> bool:
+    """Whether a format is read line by line, so that reading may go on where it stopped."""
+    return bool(getattr(formats().get(name), "BY_LINE", False))
 
 
 @cache

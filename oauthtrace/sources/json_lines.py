@@ -20,6 +20,7 @@ from oauthtrace.sources import Reading, Row, lines, lines_of, nginx_combined
 NAME = "json-access"
 TITLE = "JSON lines of an access log, keys mapped by their common names"
 SEES = ("query",)
+BY_LINE = True
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "@timestamp", "ts", "time_iso8601", "time_local", "msec", "datetime", "date", "start_time", "started_at", "starttime", "startutc", "requesttime", "eventtime", "logtime"),

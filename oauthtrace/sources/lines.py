@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
@@ -16,15 +17,18 @@ from oauthtrace.sources import Reading
 
 BLOCK_BYTES = 16 << 20
 LONGEST_LINE = 1 << 20
+"""Characters."""
+_TOO_LONG_BYTES = 4 * LONGEST_LINE + 4
+"""So many bytes hold more than LONGEST_LINE characters, whatever they are."""
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a stream, cut at newlines; only the last block may lack one."""
+    """The bytes of a stream, cut at newlines; only the last block may lack one. A line too long to keep is cut short."""
     rest = b""
     while chunk := stream.read(BLOCK_BYTES):
         cut = chunk.rfind(b"\n") + 1
         if cut == 0:
-            rest += chunk
+            rest = (rest + chunk)[:_TOO_LONG_BYTES]
             continue
         yield rest + chunk[:cut]
         rest = chunk[cut:]
@@ -32,27 +36,53 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
+def frame_of(block: bytes) -> pl.DataFrame:
+    """The lines of a block as column ``line``; an empty line is null."""
+    clean = block.replace(b"\x01", b" ") if b"\x01" in block else block
+    return pl.read_csv(
+        io.BytesIO(clean), separator="\x01", quote_char=None, has_header=False, encoding="utf8-lossy", schema={"line": pl.String}, infer_schema=False
+    )
+
+
+class _Passed(NamedTuple):
+    """What is left of a block: how many lines and records it had, and the lines that passed with their 0-based places."""
+
+    lines: int
+    records: int
+    places: list[int]
+    texts: list[str]
+
+
+def _pass(block: bytes, pattern: str | None) -> _Passed:
+    frame = frame_of(block)
+    numbered = frame.with_row_index("place").drop_nulls()
+    wanted = numbered if pattern is None else numbered.filter(pl.col("line").str.contains(pattern))
+    return _Passed(frame.height, numbered.height, wanted["place"].to_list(), wanted["line"].to_list())
+
+
+def _ahead(stream: BinaryIO, pattern: str | None) -> Iterator[_Passed]:
+    """The blocks of a stream, each read and filtered by another thread while the one before it is worked on."""
+    source = blocks(stream)
+
+    def step() -> _Passed | None:
+        block = next(source, None)
+        return None if block is None else _pass(block, pattern)
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(step)
+        while (passed := coming.result()) is not None:
+            coming = pool.submit(step)
+            yield passed
+
+
 def matching(stream: BinaryIO, pattern: str | None, reading: Reading) -> Iterator[tuple[int, str]]:
     """(1-based line number, line) of every line that the pattern (Rust regex, null: all) lets pass; counts all records."""
-    before = 0
-    for block in blocks(stream):
-        clean = block.replace(b"\x01", b" ") if b"\x01" in block else block
-        frame = pl.read_csv(
-            io.BytesIO(clean),
-            separator="\x01",
-            quote_char=None,
-            has_header=False,
-            encoding="utf8-lossy",
-            schema={"line": pl.String},
-            infer_schema=False,
-        )
-        reading.records += frame.height - frame["line"].null_count()
-        numbered = frame.with_row_index("number", offset=before + 1).drop_nulls()
-        if pattern is not None:
-            numbered = numbered.filter(pl.col("line").str.contains(pattern))
-        for number, line in zip(numbered["number"].to_list(), numbered["line"].to_list(), strict=True):
+    before = 1
+    for passed in _ahead(stream, pattern):
+        reading.records += passed.records
+        for place, line in zip(passed.places, passed.texts, strict=True):
             if len(line) > LONGEST_LINE:
-                reading.reject(number, f"line of {len(line):,} characters, longer than {LONGEST_LINE:,}", line[:200])
+                reading.reject(before + place, f"line of more than {LONGEST_LINE:,} characters", line[:200])
             else:
-                yield number, line.rstrip("\r").removeprefix("\ufeff")
-        before += frame.height
+                yield before + place, line.rstrip("\r").removeprefix("\ufeff")
+        before += passed.lines

@@ -21,10 +21,14 @@ from oauthtrace.sources import Reading, Row, lines, lines_of
 NAME = "nginx-combined"
 TITLE = "nginx and Apache access log: combined, common, vhost_combined, main"
 SEES = ACCESS_LOG
+BY_LINE = True
+
+PURE = 0.9
+"""Share of lines from which on a file counts as an access log."""
 
 LINE = re.compile(
     r'^(?:(?P<vhost>[\w.-]+:\d+) )?(?P<client>\S+) \S+ (?P<user>.+?) \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?)\]'
-    r' "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-)(?: (?P<bytes>\d+|-))?(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?P<tail>.*)$'
+    r' "(?P<request>[^"\\]*(?:\\.[^"\\]*)*)" (?P<status>\d{3}|-)(?: (?P<bytes>\d+|-))?(?: "(?P<referer>[^"\\]*(?:\\.[^"\\]*)*)" "(?P<agent>[^"\\]*(?:\\.[^"\\]*)*)")?(?P<tail>.*)$'
 )
 _REQUEST = re.compile(r"^([A-Z]{3,10}) (\S+)(?: HTTP/[\d.]+)?$")
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
@@ -33,7 +37,8 @@ _MONTHS = {m: i for i, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct N
 
 def sniff(head: bytes) -> float:
     first = lines_of(head)
-    return sum(LINE.match(line) is not None for line in first) / len(first) if first else 0.0
+    share = sum(LINE.match(line) is not None for line in first) / len(first) if first else 0.0
+    return share if share >= PURE else share * 0.5  # a mixed stream is text, read line by line as what each line is
 
 
 @lru_cache(maxsize=4096)

@@ -76,6 +76,12 @@ def open_input(file: str) -> BinaryIO:
     return raw
 
 
+def is_compressed(file: str) -> bool:
+    """Whether a file's first bytes are those of a known compression."""
+    with Path(file).open("rb") as raw:
+        return raw.read(8).startswith(tuple(start for start, _ in _MAGIC))
+
+
 class Peeked(io.RawIOBase):
     """A stream whose first bytes were read to sniff at, and are read again."""
 

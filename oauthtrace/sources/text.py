@@ -26,12 +26,13 @@ from oauthtrace.sources import Reading, Row, json_lines, lines, lines_of, nginx_
 NAME = "text"
 TITLE = "any text log of an application, library, proxy or server (fallback)"
 SEES = ("query",)
+BY_LINE = True
 
 ABOUT_OAUTH = re.compile(
     r"oauth|oidc|open ?id|jwks?\b|jwt|id[_ ]?token|access[_ -]?token|refresh(?:ing)?[_ -]?(?:the )?(?:\w+ )?token|bearer|redirect[_ ]?ur[il]|client[_ ]?(?:id|secret|assertion|credentials|authentication)\b"
     r"|authori[sz]ation[_ ]?(?:code|server|endpoint|request|grant)|code[_ ]?(?:verifier|challenge|exchange)|token[_ ](?:endpoint|exchange|request|response|refresh)|pkce|grant[_ ]?type|invalid_grant|invalid_client"
     r"|\b(?:csrf_detected|invalid_credentials|state (?:mismatch|parameter)|nonce mismatch|single sign-?on|sso\b|well-known|issuer|token url|userinfo|social ?auth|socialite|omniauth|passport-|next-?auth|keycloak|authentik|entra|adal|msal|cognito|okta|auth0)\b"
-    r"|AADSTS\d|AADB2C\d|expired token|token (?:is |has )?(?:expired|invalid|not active|revoked)|fetch(?:ing)? token|consent|dpop|scopes?\b.*(?:insufficient|invalid|grant)|insufficient.*scopes?|invalidstate|login provider|identity provider",
+    r"|AADSTS\d|AADB2C\d|fetch(?:ing)? token|consent|dpop|scopes?\b.*(?:insufficient|invalid|grant)|insufficient.*scopes?|invalidstate|login provider|identity provider",
     re.IGNORECASE,
 )
 FAILED = re.compile(
@@ -45,7 +46,7 @@ SURELY_FAILED = re.compile(
     re.IGNORECASE,
 )
 INTERESTING = (
-    rf"(?i){CANDIDATE}|oauth|oidc|openid|jwt|jwks|sso|bearer|consent|keycloak|grant|csrf|nonce|issuer|pkce|aadsts|aadb2c|upstream|invalidstate|socialite|omniauth|msal|\bscope|certificate|sign"
+    rf"(?i){CANDIDATE}|{ABOUT_OAUTH.pattern}|oauth|oidc|openid|jwt|jwks|sso|bearer|consent|keycloak|grant|csrf|nonce|issuer|pkce|aadsts|aadb2c|upstream|invalidstate|socialite|omniauth|msal|\bscope|certificate|sign"
 )
 
 _TIMES: tuple[tuple[re.Pattern[str], str | None], ...] = (
@@ -57,11 +58,11 @@ _TIMES: tuple[tuple[re.Pattern[str], str | None], ...] = (
 )
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _CONTINUES = re.compile(
-    r"^(?:\s|[}\])]|Caused by|Suppressed|#\d+ |\.\.\. |During handling of|The above exception|Response:|Details?:|Reason:|Message:|Body:|Cause:|Stack ?trace:|Traceback \(most|E\s{2,}|-->|\|)"
+    r"^(?:\s|[}\])]|Caused by|Suppressed|#\d+ |\.\.\. |During handling of|The above exception|Response:|Details?:|Reason:|Message:|Body:|Cause:|Stack ?trace:|Traceback \(most|E\s{2,}|-->|\||Processing by |Parameters: |Completed \d{3}|Redirected to )"
 )
 _EXCEPTION_LINE = re.compile(r"^[\w.$\\]+(?:Error|Exception|Failure|Fault|Warning|Denied|Required)\b[:(]?")
 _REQUEST = re.compile(r"""\b(?P<method>GET|POST|PUT|DELETE|PATCH|OPTIONS|HEAD)[ :]+["'`]?(?P<url>(?:https?://|/)[^\s"'`<>\\]*)""")
-_STATUS = re.compile(r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |:\s*|[\"'`]\s+|^\s+|\)\s+)(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])")
+_STATUS = re.compile(r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |\bCompleted |:\s*|[\"'`]\s+|^\s+|\)\s+)(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])")
 _PAIR = re.compile(r"""["']?\b(?P<name>grant_type|refresh_token|code|client_id|clientId|redirect_uri|state|scope|audience|error|error_description|app|client|username)["']?\s*(?:=>|=|:)\s*(?P<value>"[^"]*"|'[^']*'|[^\s,;&)}\]"']+)""")
 _ERROR_WORD = re.compile(
     r"\b(invalid_(?:grant|client|request|scope|token|redirect_uri|target|dpop_proof|credentials|code|user_credentials|client_credentials|client_secret|state|issuer|id_token|request_object|client_metadata)|unauthorized_client|access_denied|unsupported_(?:grant|response|token)_type|server_error|temporarily_unavailable"
@@ -85,6 +86,11 @@ def sniff(head: bytes) -> float:
     if not head.strip() or b"\0" in head[:4096]:
         return 0.0
     return 0.2 if lines_of(head) else 0.0
+
+
+def starts(line: str) -> bool:
+    """Whether a line surely begins an entry, whatever stands before it."""
+    return bool(line) and not _CONTINUES.match(line) and not _EXCEPTION_LINE.match(line)
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
@@ -174,8 +180,7 @@ def _requested(entry: Entry, reading: Reading) -> Row | None:
     status = _STATUS.search(rest[:600])
     pairs = {m["name"]: m["value"].strip("\"'") for m in _PAIR.finditer(rest[:2000])}
     answer = _JSON.search(rest)
-    if status is None and not (answer or "error" in rest.lower() or FAILED.search(rest)):
-        return None
+    tells_failure = bool(answer or "error" in rest.lower() or FAILED.search(rest))
     sent = {k: v for k, v in pairs.items() if k in ("grant_type", "refresh_token", "code", "client_id", "redirect_uri", "scope") and v not in ("X",) or k == "refresh_token"}
     raw = RawExchange(
         method=match["method"],
@@ -184,16 +189,16 @@ def _requested(entry: Entry, reading: Reading) -> Row | None:
         request_body=urlencode(sent) if sent and match["method"] == "POST" and "grant_type" in sent else None,
         status=int(status["status"]) if status else None,
         answer_body=answer[0] if answer else None,
-        transport_error=None if status else rest.strip()[:300],
+        transport_error=rest.strip()[:300] if status is None and tells_failure and not answer else None,
         sees=SEES,
-        note=_meat(entry.text) if status is None or int(status["status"]) >= 400 else None,
+        note=_meat(entry.text) if tells_failure or (status and int(status["status"]) >= 400) else None,
     )
     row = observe(raw, reading.redactor)
     if row is None:
         return None
     row["provider"] = row["provider"] or _provider(entry.text)
     row["facts"] = sorted({f for f in row["facts"] if not f.startswith("no ")} | _text_facts(entry.text))
-    if row["error"] is None and (row["status"] or 500) >= 400:
+    if row["error"] is None and (row["status"] or 500) >= 400 and tells_failure:
         _fill_error(row, entry.text, reading)
     return row
 
@@ -203,12 +208,10 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
     text = entry.text
     if not ABOUT_OAUTH.search(text) and not _gateway_trouble(text):
         return None
-    if not FAILED.search(text):
-        return None
     event_type = _EVENT_TYPE.search(text)
-    if event_type and not event_type[1].endswith("ERROR") and "error=" not in text:
-        return None
-    if CALM.search(text) and not SURELY_FAILED.search(text):
+    calm = CALM.search(text) and not SURELY_FAILED.search(text)
+    failed = bool(FAILED.search(text)) and not calm and not (event_type and not event_type[1].endswith("ERROR") and "error=" not in text)
+    if not failed and _grant(text, {}) is None:
         return None
     meat = _meat(text)
     url = _URL.search(meat)
@@ -229,15 +232,20 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
         "state_fp": redactor.fingerprint("state", pairs.get("state")) if len(pairs.get("state", "")) > 3 else None,
         "message": redactor.text(meat)[:4000],
         "provider": provider_of(parts.netloc.partition(":")[0].lower(), parts.path, ()) if parts else None,
-        "facts": sorted({"failure event"} | _text_facts(text)),
+        "facts": sorted({"failure event" if failed else "log context"} | _text_facts(text)),
     }
+    if place := re.search(r'"(?:url|uri|path|request_uri)":\s*"(/[^"?]*)', text):
+        row["path"] = row["path"] or redactor.url(place[1])
     if row["client_id"] in ("null", "None", "[FILTERED]"):
         row["client_id"] = None
     redirect = pairs.get("redirect_uri")
     if redirect and "://" in redirect:
         row["redirect_uri"] = redactor.url(redirect)
     row["provider"] = row["provider"] or _provider(text)
-    _fill_error(row, meat, reading)
+    if failed:
+        _fill_error(row, meat, reading)
+    elif re.search(r"\bsuccess(?:ful(?:ly)?)?\b|succeeded|->\s*200|refreshed\b", text, re.IGNORECASE):
+        row["facts"] = ["log context", "success event"]
     return row
 
 
