@@ -21,6 +21,7 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("authorize_redirect_uri", pl.String, "redirect_uri of the same flow's authorize request"),
     ("redirect_vs_authorize", pl.String, "how redirect_uri differs from it: equal, absent, or one of redirect_uri.DIFFERENCES"),
     ("worked_redirect_uri", pl.String, "nearest redirect_uri with which the same client succeeded at the same step"),
+    ("other_redirect_uri", pl.String, "redirect_uri with which the same client succeeded, where this request has none"),
     ("redirect_vs_worked", pl.String, "how redirect_uri differs from it"),
     ("delivered_redirect_uri", pl.String, "where the server sent the answer instead of redirect_uri"),
     ("redirect_vs_delivered", pl.String, "how redirect_uri differs from it"),
@@ -30,6 +31,8 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("code_used_before", pl.Boolean, "the same code was presented before"),
     ("code_redeemed_before", pl.Boolean, "the same code was presented before with success"),
     ("code_used_ago_s", pl.Float64, "seconds since it was presented first"),
+    ("code_won_later", pl.Boolean, "the same code was refused now and accepted later"),
+    ("audience_named", pl.Boolean, "the message names the resource or audience that was asked for"),
     ("code_client_differs", pl.Boolean, "the code was issued to another client_id"),
     ("code_issuer_differs", pl.Boolean, "the code was issued by another host"),
     ("code_not_as_issued", pl.Boolean, "the flow's authorize answer issued another code than the one presented"),
@@ -155,8 +158,12 @@ def _redirects(frame: pl.DataFrame) -> pl.DataFrame:
         redirect_vs_authorize=pl.when(is_redeem & has("no redirect_uri") & pl.col("authorize_redirect_uri").is_not_null()).then(pl.lit("absent"))
         .when(is_redeem).then("redirect_vs_authorize")
     )  # fmt: skip
-    near = _nearest_success(frame, ["client_id", "host", "step"], ["redirect_uri"]).select("n", worked_redirect_uri="ok_redirect_uri")
+    near = _nearest_success(frame, ["client_id", "host", "step"], ["redirect_uri"]).select("n", worked="ok_redirect_uri")
     frame = frame.join(near, on="n", how="left", maintain_order="left")
+    frame = frame.with_columns(
+        worked_redirect_uri=pl.when(pl.col("redirect_uri").is_not_null()).then("worked"),
+        other_redirect_uri=pl.when(pl.col("redirect_uri").is_null()).then("worked"),
+    ).drop("worked")
     frame = _map_pairs(frame, "redirect_uri", "worked_redirect_uri", "redirect_vs_worked")
     delivered = [
         json.loads(d)["redirected_to"] if d and d.startswith('{"redirected_to"') else None for d in frame["document"]
@@ -177,17 +184,18 @@ def _codes(frame: pl.DataFrame) -> pl.DataFrame:
     redeem = (pl.col("step") == "token") & pl.col("code_fp").is_not_null()
     uses = (
         frame.filter(redeem)
-        .select("n", "code_fp", "time", "failed", "duration_ms")
+        .select("n", "code_fp", "time", "failed")
         .with_columns(
             nth=pl.col("n").cum_count().over("code_fp"),
             won=(~pl.col("failed")).cast(pl.Int64).cum_sum().over("code_fp") - (~pl.col("failed")).cast(pl.Int64),
-            won_ever=(~pl.col("failed")).any().over("code_fp"),
+            won_at=pl.when(~pl.col("failed")).then("time").min().over("code_fp"),
             first_at=pl.col("time").first().over("code_fp"),
         )
         .select(
             "n",
             code_used_before=pl.col("nth") > 1,
-            code_redeemed_before=(pl.col("won") > 0) | (pl.col("failed") & pl.col("won_ever") & (pl.col("nth") >= 1)),
+            code_redeemed_before=(pl.col("won") > 0) | (pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) < 1)).fill_null(False),
+            code_won_later=(pl.col("won") == 0) & pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) >= 1).fill_null(False),
             code_used_ago_s=_seconds(pl.col("time") - pl.col("first_at")),
         )
     )
@@ -541,6 +549,12 @@ def _neighbours(frame: pl.DataFrame) -> pl.DataFrame:
     good_servers = frame.filter(ok & pl.col("server_header").is_not_null()).group_by("host").agg(good_servers=pl.col("server_header").unique())
     preflights = frame.filter((pl.col("method") == "OPTIONS") & pl.col("failed")).select("host", "path").unique().with_columns(preflight_failed=pl.lit(True))
     good_kids = frame.filter(ok & (pl.col("jwt_use") == "client_assertion") & pl.col("jwt_kid").is_not_null()).group_by("client_id", "host").agg(good_kids=pl.col("jwt_kid").unique())
+    announced = {
+        row["host"]: json.loads(row["document"]).get("resource")
+        for row in frame.filter((pl.col("step") == "metadata") & pl.col("document").str.contains('"resource"')).select("host", "document").iter_rows(named=True)
+        if row["document"].endswith("}")
+    }
+    frame = frame.with_columns(announced_resource=pl.col("host").replace_strict(announced, default=None, return_dtype=pl.String))
     good_auds = frame.filter(ok & (pl.col("jwt_use") == "bearer") & pl.col("jwt_aud").is_not_null()).group_by("host").agg(good_auds=pl.col("jwt_aud").unique())
     endpoints = frame.filter(ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).group_by("host").agg(other_token_endpoint=pl.col("url").str.split("?").list.first().first())
     scopes = (
@@ -559,12 +573,15 @@ def _neighbours(frame: pl.DataFrame) -> pl.DataFrame:
         server_changed=pl.when(pl.col("server_header").is_not_null()).then(~pl.col("server_header").is_in(pl.col("good_servers"))),
         kid_differs_from_worked=pl.when(pl.col("jwt_use") == "client_assertion").then(~pl.col("jwt_kid").is_in(pl.col("good_kids"))),
         aud_foreign=pl.when(pl.col("jwt_use") == "client_assertion").then((aud_host != pl.col("host")) & ~pl.col("jwt_aud").str.contains(pl.col("host"), literal=True)),
-        aud_elsewhere=pl.when(pl.col("jwt_use") == "bearer").then(~pl.col("jwt_aud").is_in(pl.col("good_auds"))),
+        aud_elsewhere=pl.when(pl.col("jwt_use") == "bearer").then(
+            pl.coalesce(~pl.col("jwt_aud").is_in(pl.col("good_auds")), ~pl.col("jwt_aud").str.contains(pl.col("announced_resource"), literal=True))
+        ),
+        audience_named=pl.col("audience").is_not_null() & pl.col("message").str.contains(pl.col("audience"), literal=True),
         aud_is_client=pl.when(pl.col("jwt_use") == "bearer").then((pl.col("jwt_aud") == pl.col("jwt_azp")) | (pl.col("jwt_aud") == pl.col("client_id"))),
         scope_known_elsewhere=pl.when(pl.col("refused_scope").is_not_null()).then(pl.col("refused_scope").str.split(" ").list.set_difference(pl.col("host_scopes")).list.len() == 0),
         code_swapped=pl.when((pl.col("pkce") == "mismatch") & pl.col("challenge_flow").is_not_null()).then(pl.col("challenge_flow") != pl.col("flow")),
         user_login_at_token=pl.when(pl.col("step").is_in(["token", "event"])).then(pl.col("path").str.contains(r"token/?$")),
-    ).drop("good_servers", "good_kids", "good_auds", "host_scopes", "challenge_flow")
+    ).drop("good_servers", "good_kids", "good_auds", "host_scopes", "challenge_flow", "announced_resource")
 
 
 _SERVER_PARAMETERS = r"^(?:code|state|scope|error\w*|iss|session_state|authuser|prompt|hd|id_token|access_token|token_type|expires_in|client_info|nonce|response|user)$"

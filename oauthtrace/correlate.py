@@ -42,7 +42,7 @@ def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
     """Exchanges in time order with their flow, and whether each failed."""
     ordered = exchanges.sort("time", "source_file", "source_position", nulls_last=True, maintain_order=True).with_row_index("n")
     ordered = ordered.with_columns(pl.col("n").cast(pl.Int64))
-    joined = _name_flows(_join_log_lines(_join_by_place(_join_by_client(_join_by_keys(ordered)))))
+    joined = _name_flows(_join_log_lines(_join_by_place(_join_empty_tokens(_join_by_client(_join_by_keys(ordered))))))
     return mark_healthy(mark_failed(joined))
 
 
@@ -113,6 +113,24 @@ def _join_by_client(frame: pl.DataFrame) -> pl.DataFrame:
         label=pl.coalesce("target", "label"),
         joined_by=pl.when(pl.col("target").is_not_null()).then(pl.coalesce("joined_by", pl.lit("client and time"))).otherwise("joined_by"),
     ).drop("target")
+
+
+def _join_empty_tokens(frame: pl.DataFrame) -> pl.DataFrame:
+    """A call with an empty or placeholder token follows from the token request before it, which gave none."""
+    empty = has("placeholder bearer token") | has("empty bearer token")
+    calls = frame.filter(empty & pl.col("time").is_not_null()).select("n", "source_file", "time").sort("time")
+    if calls.is_empty():
+        return frame
+    requests = frame.filter((pl.col("step") == "token") & pl.col("time").is_not_null()).select("source_file", "time", target="label").sort("time")
+    pairs = calls.join_asof(requests, on="time", by="source_file", strategy="backward", tolerance="60s", check_sortedness=False).drop_nulls("target")
+    return (
+        frame.join(pairs.select("n", "target"), on="n", how="left", maintain_order="left")
+        .with_columns(
+            label=pl.coalesce("target", "label"),
+            joined_by=pl.when(pl.col("target").is_not_null()).then(pl.lit("the token that was not issued")).otherwise("joined_by"),
+        )
+        .drop("target")
+    )
 
 
 def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
@@ -232,8 +250,11 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
     later_ok = (ok & pl.col("step").is_in(["token", "redirection"])).cast(pl.Int64).reverse().cum_sum().reverse().over("source_file", "client_id") > 0
     flow_token_ok = (ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).any().over("source_file")
     transport = pl.col("transport_error").is_not_null() & pl.col("status").is_null()
+    accepted = frame.filter(ok & pl.col("step").is_in(["resource", "userinfo"]) & pl.col("token_fp").is_not_null())["token_fp"].unique()
+    got_along = pl.col("issued_token_fp").is_in(accepted.implode()) & (pl.col("status") < 300) & (pl.col("step") == "token")
     reason = (
-        pl.when(pl.col("error").is_in(NEGOTIATION) & (pl.col("step") == "token")).then(pl.lit("polling, as the device flow prescribes"))
+        pl.when(got_along).then(pl.lit("an odd token answer, but the client used its token with success"))
+        .when(pl.col("error").is_in(NEGOTIATION) & (pl.col("step") == "token")).then(pl.lit("polling, as the device flow prescribes"))
         .when((pl.col("error") == "use_dpop_nonce") & soon).then(pl.lit("the server offered a DPoP nonce, and the next try used it"))
         .when(pl.col("step").is_in(["resource", "userinfo"]) & (pl.col("status") == 401) & soon).then(pl.lit("challenged, then repeated with a token that was accepted"))
         .when((pl.col("step") == "resource") & (pl.col("status") == 401) & pl.col("token_fp").is_null() & pl.col("challenge").is_not_null() & flow_token_ok).then(pl.lit("the challenge that starts a sign-in"))

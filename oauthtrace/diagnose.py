@@ -57,7 +57,7 @@ UNDERSTOOD = 0.12
 
 def _understood() -> pl.Expr:
     """Failures to keep: log entries in which nothing but a warning word was found are none."""
-    vague = (pl.col("step") == "event") & pl.col("error").is_null() & pl.col("error_code").is_null() & pl.col("status").is_null()
+    vague = (pl.col("step") == "event") & pl.col("error").is_null() & pl.col("error_code").is_null() & pl.col("status").is_null() & pl.col("text_status").is_null()
     return ~(vague & ((pl.col("confidence") < UNDERSTOOD) | (pl.col("cause") == UNKNOWN))).fill_null(False)
 
 
@@ -101,7 +101,7 @@ def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
     table: dict[str, str] = {text: messages.mask(text) for text in distinct.to_list()}
     said = [list(messages.read(table[text])) for text in distinct.to_list()]
     providers = ("oauth2-proxy", "lua-resty-openidc", "mod-auth-openidc", "envoy", "dex", "spring", "oauthlib", "openiddict", "aws-alb", "ory-hydra", "keycloak", "google", "auth0", STANDARD)
-    codes = [[f"{c.provider} {c.code}" for p in providers for c in find_texts(text, p)[:1]] if len(text) > 8 else [] for text in distinct.to_list()]
+    codes = [[f"{c.provider} {c.code}" for p in providers for c in find_texts(text, p)[:1] if c.code.count(" ") >= 2] if len(text) > 8 else [] for text in distinct.to_list()]
     told = [_told(text) for text in distinct.to_list()]
     lookup = pl.DataFrame(
         {"masked": distinct, "said": said, "text_codes": codes, **{name: [t[i] for t in told] for i, name in enumerate(TOLD)}},
@@ -280,6 +280,8 @@ def _follows(later: _Failure, root: _Failure) -> bool:
     alike = (later.step, later.error, later.status, later.cause) == (root.step, root.error, root.status, root.cause)
     if root.step in ("jwks", "metadata") and later.cause in ("server/unreachable", "server/metadata-mismatch", "server/timeout"):
         return True
+    if root.status in (301, 302, 303, 307, 308) and later.step == root.step:
+        return True  # the client followed a redirect and failed there
     by_place = "caller and time" in (later.joined_by, root.joined_by)
     if by_place and not alike and "event" not in (later.step, root.step) and "text" not in later.format:
         return False
@@ -295,7 +297,7 @@ def _says_more(later: _Failure, root: _Failure) -> bool:
     both_text = later.step == "event" or root.step == "event" or "text" in later.format
     if root.cause == "grant/access-token-expired" and later.grant_type == "refresh_token":
         return True
-    if later.proof and not root.proof and later.confidence >= root.confidence:
+    if later.proof and not root.proof and later.confidence >= root.confidence and (both_text or later.step == root.step):
         return True
     if root.step == "redirection" and later.step in ("token", "jwks", "userinfo", "metadata") and (later.start or 0) >= (root.start or 0):
         return not root.error

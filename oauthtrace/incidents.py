@@ -33,6 +33,7 @@ COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("proof", pl.Boolean, "computed from the traffic for at least half of them"),
     ("first", pl.Datetime("us"), "first root failure"),
     ("last", pl.Datetime("us"), "last root failure"),
+    ("period_s", pl.Float64, "seconds between failures that come at a regular beat"),
     ("onset", pl.Datetime("us"), "when the share of failures rose; null when it never did"),
     ("requests_before", pl.Int64, "requests at the place before the onset"),
     ("failures_before", pl.Int64, "root failures before the onset"),
@@ -124,7 +125,7 @@ def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
         root=~pl.col("caused_by").is_in(top.implode()).fill_null(value=False),
     )
     key = ["cause", "provider", "key_client", "host", "key_endpoint"]
-    named = told.filter("root").group_by(key, maintain_order=True).agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first().str.head(12)))
+    named = told.filter("root").group_by(key, maintain_order=True).agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first()))
     roots = told.filter("root").join(named, on=key, how="left", nulls_equal=True, maintain_order="left")
     following = told.filter(~pl.col("root")).join(roots.select(root_id="id", incident="incident"), left_on="caused_by", right_on="root_id", how="inner", maintain_order="left")
     return pl.concat([roots, following.select(roots.columns)])
@@ -155,11 +156,20 @@ def _counted(keyed: pl.DataFrame) -> pl.DataFrame:
             proof=pl.col("proof").fill_null(value=False).mean() >= 0.5,
             first=pl.col("time").min(),
             last=pl.col("time").max(),
+            period_s=_period(),
         )
         .join(hit, on="incident", how="left", maintain_order="left")
         .join(best, on="incident", how="left", maintain_order="left")
         .sort("count", descending=True, maintain_order=True)
     )
+
+
+def _period() -> pl.Expr:
+    """The pause between failures when five or more of them keep it to a twentieth."""
+    pauses = pl.col("time").sort().diff().dt.total_microseconds() / 1e6
+    pause = pauses.median()
+    regular = (pl.len() >= 5) & (pause >= 10) & ((pauses - pause).abs().max() <= 0.05 * pause)
+    return pl.when(regular).then(pause)
 
 
 # --- since when -----------------------------------------------------------------------------------------------------

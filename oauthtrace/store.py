@@ -122,17 +122,22 @@ class Store:
         """One reading an input, with its tally over all runs, in the order in which they were first read."""
         counts = "select input, count(*) as n from exchanges group by input"
         rows = self._frame(f"select i.*, coalesce(n, 0) as exchanges from inputs i left join ({counts}) using (input) order by i.rowid")
-        rejects = self._frame(f"select * from rejects qualify row_number() over (partition by input order by position) <= {Reading.KEPT_REJECTS}")
-        kept = rejects.partition_by("input", as_dict=True)
+        rejects = self._kept_rejects()
         out = []
         for row in rows.iter_rows(named=True):
             reading = Reading(row["file"], Redactor(bytes(16)), row["format"], row["records"], row["exchanges"], row["rejected"])
-            if (row["input"],) in kept:
-                reading.rejects = [Reject(*r) for r in kept[row["input"],].select("position", "reason", "excerpt").iter_rows()]
+            reading.rejects = rejects.get(row["input"], [])
             reading.notes, reading.hosts = list(row["notes"] or ()), Counter(json.loads(row["hosts"] or "{}"))
             reading.origin, reading.lines_before = row["origin"] or "", row["lines"] or 0
             out.append(reading)
         return out
+
+    def _kept_rejects(self) -> dict[str, list[Reject]]:
+        query = "select * from rejects qualify row_number() over (partition by input order by position) <= ? order by position"
+        kept: dict[str, list[Reject]] = {}
+        for key, *reject in self._frame(query, [Reading.KEPT_REJECTS]).iter_rows():
+            kept.setdefault(key, []).append(Reject(*reject))
+        return kept
 
     def rejects(self) -> pl.DataFrame:
         """The records that could not be read: file, format, position, reason, excerpt (redacted)."""
@@ -181,8 +186,10 @@ class Store:
     def _tallied(self, readings: list[tuple[Reading, str]], added: Counter[str]) -> list[Reading]:
         """The readings with the exchanges that the database holds of their streams."""
         counts = dict(self._frame("select input, count(*) from exchanges group by input").iter_rows())
+        rejects = self._kept_rejects()
         for reading, key in readings:
             reading.exchanges, reading.added = counts.get(key, 0), added.pop(key, 0)
+            reading.rejects = rejects.get(key) or reading.rejects
         return [reading for reading, _ in readings]
 
     def _write(self, batch: _Batch) -> Counter[str]:

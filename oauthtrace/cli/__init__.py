@@ -1,9 +1,10 @@
 """The command line: one module a command. Nothing heavy is imported before a command runs."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -21,18 +22,41 @@ INTERRUPTED = 130
 class _Commands(TyperGroup):
     """Runs a command; what a user can mend is one line on standard error and exit code 2."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-        except Exception as error:
-            if type(error).__name__ not in ("UnreadableInput", "StoreError"):
-                raise
-            from oauthtrace.cli.terminal import say  # noqa: PLC0415
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the program's own options."""
+        with _mendable():
+            return super().make_context(*args, **options)
 
-            say(("error: ", "bold red"), str(error))
-            raise typer.Exit(2) from error
+    def invoke(self, ctx: Any) -> Any:
+        """Read a command's options and run it."""
+        with _mendable():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _mendable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        text = _line(error)
+        if text is None:
+            raise
+        from oauthtrace.cli.terminal import say  # noqa: PLC0415 - rich only when there is something to say
+
+        say(("error: ", "bold red"), text)
+        raise typer.Exit(2) from error
+
+
+def _line(error: Exception) -> str | None:
+    """One line about an error that a user can mend; None of any other, which is a defect."""
+    if type(error).__name__ in ("UnreadableInput", "StoreError"):
+        return str(error)
+    if not hasattr(error, "format_message"):  # what typer raises about wrong usage, wherever it has its classes
+        return None
+    context = getattr(error, "ctx", None)
+    return f"{error.format_message()} See `{context.command_path if context else 'oauthtrace'} -h`."
 
 
 app = typer.Typer(
@@ -42,6 +66,7 @@ app = typer.Typer(
     epilog="Begin with: oauthtrace analyze access.log capture.har",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
     no_args_is_help=True,
 )
 

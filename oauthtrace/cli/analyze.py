@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oauthtrace.cli import options
+
+if TYPE_CHECKING:
+    from oauthtrace.sources import Reading
 
 
 class Output(StrEnum):
@@ -40,12 +43,13 @@ def analyze(  # noqa: PLR0913 - each is an option
     input_format: options.InputFormat = None,
     every: Every = False,
 ) -> None:
-    """Read captures and logs, and tell for each failed OAuth exchange why it failed.
+    """Tell why each failed OAuth exchange failed.
 
+    Reads captures and logs, joins their exchanges to flows, and names the cause of every failure with its evidence.
     Without PATH it analyses what --db FILE holds.
     """
     if not paths and db is None:
-        raise typer.BadParameter("nothing to analyse: give a PATH, or --db FILE", param_hint="PATH")
+        raise typer.BadParameter("nothing to analyse: give a PATH, or --db FILE.", param_hint="PATH")
     from oauthtrace import analysis  # noqa: PLC0415 - polars only when there is work
     from oauthtrace.cli import documents, summary, terminal  # noqa: PLC0415
     from oauthtrace.sources import opening  # noqa: PLC0415
@@ -56,19 +60,19 @@ def analyze(  # noqa: PLR0913 - each is an option
             files, db=db, input_format=input_format, since=since, until=until, client=client, provider=provider, cause=cause, progress=progress
         )
     read_any = complain(found.inputs, files)
+    if files and not read_any and (db is None or found.exchanges.is_empty()):
+        raise typer.Exit(2)
     if report is not None:
         found.write_report(report)
     if output is Output.table:
         summary.show(found, report=report, every=every)
     else:
         terminal.emit(documents.RENDER[output](found))
-    if files and not read_any:
-        raise typer.Exit(2)
     if fail_on and documents.fails(found, fail_on):
         raise typer.Exit(1)
 
 
-def complain(readings: list, files: list[str]) -> bool:  # type: ignore[type-arg]
+def complain(readings: "list[Reading]", files: list[str]) -> bool:
     """Say on standard error which of the files could not be read and why; whether any could."""
     from oauthtrace.cli.terminal import say  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ def ingest(paths: options.NeededPaths, *, db: options.NeededDatabase, input_form
     files = list(opening.expand(paths))
     with progress(files) as update, Store(db) as store:
         readings = store.ingest(files, input_format=input_format, progress=update)
-        held = store.exchanges().height
+        held = sum(reading.exchanges for reading in store.inputs())
     read_any = complain(readings, files)
     input_rows(readings, added=True)
     show((f"{sum(r.added for r in readings):,} new exchanges", "bold"), f", {held:,} in {db}")

@@ -18,7 +18,7 @@ Style = Annotated[Listing, typer.Option("--format", help="How the list is printe
 
 
 def causes(*, style: Style = Listing.table) -> None:
-    """List every cause that a failure can be put down to."""
+    """List the causes that a failure can have."""
     from oauthtrace.causes import causes as known  # noqa: PLC0415 - polars only when there is work
     from oauthtrace.cli.terminal import emit, rows, show  # noqa: PLC0415
 
@@ -33,7 +33,10 @@ def causes(*, style: Style = Listing.table) -> None:
 
 
 def formats(*, style: Style = Listing.table) -> None:
-    """List the formats that can be read, and what each can show."""
+    """List the formats that can be read.
+
+    Each with what it can show: an access log has no bodies.
+    """
     from oauthtrace.cli.terminal import emit, rows, show  # noqa: PLC0415 - polars only when there is work
     from oauthtrace.sources import formats as known  # noqa: PLC0415
 

@@ -29,7 +29,7 @@ def moment(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-03-02T09:00, 09:00, yesterday or -3h") from None
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-03-02T09:00, 09:00, yesterday or -3h.") from None
     return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
@@ -39,7 +39,7 @@ def _format(name: str | None) -> str | None:
     from oauthtrace.sources import formats  # noqa: PLC0415 - polars only when a format is named
 
     if name not in formats():
-        raise typer.BadParameter(f"no format {name!r}; one of {', '.join(sorted(formats()))}")
+        raise typer.BadParameter(f"no format {name!r}; one of {', '.join(sorted(formats()))}.")
     return name
 
 
@@ -58,7 +58,7 @@ def cause_ids(text: str) -> list[str]:
             from difflib import get_close_matches  # noqa: PLC0415
 
             near = get_close_matches(name, known, 1, 0.4)
-            raise typer.BadParameter(f"no cause or family {name!r}{f'; did you mean {near[0]!r}?' if near else ''} `oauthtrace causes` lists them")
+            raise typer.BadParameter(f"no cause or family {name!r}{f'; did you mean {near[0]!r}?' if near else ''}; `oauthtrace causes` lists them.")
     return names
 
 

@@ -8,7 +8,10 @@ from oauthtrace.cli.lists import Listing, Style
 
 
 def rejects(*, db: options.NeededDatabase, style: Style = Listing.table) -> None:
-    """Show the records that could not be read: file, line, reason, and what they began with (redacted)."""
+    """Show the records that could not be read.
+
+    File, line, reason, and what they began with, secrets replaced.
+    """
     from oauthtrace.cli.terminal import emit, rows, say  # noqa: PLC0415 - duckdb only when there is work
     from oauthtrace.store import Store  # noqa: PLC0415
 

@@ -20,7 +20,10 @@ def report(  # noqa: PLR0913 - each is an option
     provider: options.Provider = None,
     cause: options.Cause = None,
 ) -> None:
-    """Write the HTML report of what a database holds: one self-contained file."""
+    """Write the HTML report of what a database holds.
+
+    It is one self-contained file that needs no network.
+    """
     from oauthtrace.analysis import analyze  # noqa: PLC0415 - polars only when there is work
     from oauthtrace.cli.terminal import emit  # noqa: PLC0415
 

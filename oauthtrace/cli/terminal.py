@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -17,29 +16,19 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 120
 """Columns of what goes to a file or a pipe."""
 
-_HARMFUL = re.compile(
-    "[\x00-\x1f\x7f-\x9f"  # control characters: ANSI escapes begin with one
-    "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"  # direction and what has no width
-    "\u2028\u2029"  # line and paragraph separators
-    "\ud800-\udfff"  # halves of characters, which no terminal can show
-    "\U000e0000-\U000e007f]"  # tags: invisible text
-)
+LONGEST = 2000
+"""Characters of one text that are shown at most."""
 
 
 def safe(text: object) -> str:
-    """A text from a log as it may be shown: what could steer the terminal or hide is written as an escape.
+    """A text from a log as it may be shown: what could steer the terminal, reorder it or hide in it is written out.
 
     >>> safe("ok" + chr(27) + "[31m")
-    'ok\\\\x1b[31m'
+    'ok⟨U+001B⟩[31m'
     """
-    return _HARMFUL.sub(_escape, str(text))
+    from oauthtrace.report.visible import visible  # noqa: PLC0415 - only when something is printed
 
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if match[0] in "\n\t\r":
-        return " "
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    return visible(text, LONGEST)
 
 
 @cache
@@ -63,10 +52,12 @@ def words(*parts: str | tuple[str, str]) -> Text:
 
 
 def show(*parts: str | tuple[str, str], indent: int = 0) -> None:
-    """Print one paragraph to standard output, wrapped to the width, all lines indented."""
-    from rich.padding import Padding  # noqa: PLC0415
-
-    console().print(Padding(words(*parts), (0, 0, 0, indent)) if indent else words(*parts))
+    """Print one paragraph to standard output, wrapped to the width, every line indented."""
+    if not indent:
+        console().print(words(*parts))
+        return
+    for line in words(*parts).wrap(console(), max(console().width - indent, 20)):
+        console().print(words(" " * indent).append_text(line), soft_wrap=True)
 
 
 def say(*parts: str | tuple[str, str]) -> None:

@@ -89,6 +89,8 @@ def recognise(  # noqa: C901, PLR0911, PLR0912 - one question after another, in 
     if learnt and (step := learnt.get(url_without_query.rstrip("/"))):
         return step
     values = sent.values
+    if answer and "expires_in" in answer and ("auth_req_id" in answer or ("device_code" in answer and "user_code" in answer)):
+        return "device-authorization"
     if method != "OPTIONS" and values:
         if "grant_type" in values:
             return "token"

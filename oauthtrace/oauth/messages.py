@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>,;)\]}|]+", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
+_PACKAGE = re.compile(r"\b(?:\w+::)+(?=\w)|\b(?:[a-z]\w*\.){2,}(?=[A-Z])|\b\w+(?:\\\w+)*\\(?=[A-Z])")
+"""Name spaces before a class: ``OmniAuth::Strategies::``, ``org.springframework.security.``, ``Laravel\\Socialite\\``."""
 _FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _JOINERS = re.compile(r"(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])")
@@ -27,8 +29,10 @@ _STANDARD_CODE = re.compile(
     r"|access_denied|insufficient_scope|server_error|temporarily_unavailable)\b[)\]\"']*:?"
 )
 """Codes of the standards say no more than the column ``error`` does; they are not read as words."""
-_NAMED = re.compile(r"\b([A-Za-z]+_[A-Za-z_]+)[\"']?: ")
+_NAMED = re.compile(r"\b([A-Za-z]+_[A-Za-z_]+|[Pp]arameters?|[Ff]ields?|[Cc]laims?|[Ss]ettings?)[\"']?: ")
 """``grant_type: refresh_token is not supported``: the colon belongs to the name."""
+_KEY = re.compile(r"(?:(?<=[\s(,])|^)[A-Za-z][\w.-]*=(?=[\w\"'])")
+"""``key=value`` pairs of a structured log are clauses of their own."""
 _ASIDE = re.compile(r"\b(?:e\.g\.|i\.e\.|etc\.|vs\.)", re.IGNORECASE)
 LONGEST = 4000
 """Longer messages are cut (characters); what tells why stands in the beginning."""
@@ -37,6 +41,7 @@ LONGEST = 4000
 class _Lexicon(NamedTuple):
     subjects: re.Pattern[str]
     predicates: re.Pattern[str]
+    phrases: re.Pattern[str]
     subject_names: tuple[str, ...]
     predicate_names: tuple[str, ...]
 
@@ -47,9 +52,9 @@ def _lexicon() -> _Lexicon:
 
     def compile_all(table: dict[str, list[str]]) -> re.Pattern[str]:
         groups = "|".join(f"(?P<{name}>{'|'.join(patterns)})" for name, patterns in table.items())
-        return re.compile(rf"(?<![a-z0-9])(?:{groups})(?![a-z0-9])")
+        return re.compile(rf"(?<![a-z0-9])(?:{groups})(?:(?<=\s)|(?![a-z0-9]))")
 
-    return _Lexicon(compile_all(data["subjects"]), compile_all(data["predicates"]), tuple(data["subjects"]), tuple(data["predicates"]))
+    return _Lexicon(compile_all(data["subjects"]), compile_all(data["predicates"]), compile_all(data["phrases"]), tuple(data["subjects"]), tuple(data["predicates"]))
 
 
 def vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -62,12 +67,12 @@ def normalise(text: str) -> str:
     """Text as the lexicon reads it: URLs and fingerprints masked, identifiers split into words, lower case."""
     text = _FRAME.sub("", text[:LONGEST])
     text = _STANDARD_CODE.sub(" ", _ASIDE.sub("such as", text))
-    text = _NAMED.sub(r"\1 ", text)
+    text = _KEY.sub(" | ", _NAMED.sub(r"\1 ", text))
     text = _URL.sub(" ‹url› ", text)
-    text = _FINGERPRINT.sub(" ‹fp› ", text)
+    text = _PACKAGE.sub("", _FINGERPRINT.sub(" ‹fp› ", text))
     text = text.replace("\\r", " ").replace("+", " ") if "+" in text and " " not in text else text.replace("\\r", " ")
     text = _JOINERS.sub(" ", _CAMEL.sub(" ", text)).lower()
-    text = text.replace("’", "'").replace("n't", "n t").replace("'s ", " ")
+    text = re.sub(r"\b(ca|wo)n't", r"\1nnot", text.replace("’", "'")).replace("n't", " not").replace("'s ", " ")
     text = re.sub(r"[\"'`“”<>()=/*]+", " ", text)
     return re.sub(r"[ \t]+", " ", text)
 
@@ -91,6 +96,7 @@ def read(text: str) -> tuple[str, ...]:
     for clause in _CLAUSE.split(normalise(text)):
         if clause and len(clause) > 3:
             found |= _read_clause(clause)
+    found |= {f"phrase {hit.name}" for hit in _hits(_lexicon().phrases, normalise(text))}
     if not any(not concept.startswith(("it ", "request ")) for concept in found):
         found |= {f"{hit.name} named" for hit in _hits(_lexicon().subjects, normalise(text))[:2]}
     return tuple(sorted(found))
@@ -119,30 +125,49 @@ def _read_clause(clause: str) -> set[str]:
     return {pair for predicate in predicates for pair in _pair(predicate, subjects)}
 
 
+def _with_compound(index: int, subjects: list[_Hit]) -> list[str]:
+    """A subject and those that stand at once before it: "client assertion signature" names both."""
+    names = [subjects[index].name]
+    while index > 0 and subjects[index].start - subjects[index - 1].end <= 2:
+        index -= 1
+        names.append(subjects[index].name)
+    return names
+
+
 def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
     """A predicate with its subject: an adjective's follows at once, a verb's precedes; a comparison has two."""
-    inside = [s for s in subjects if s.start >= predicate.start and s.end <= predicate.end]
-    before = [s for s in subjects if s.end <= predicate.start]
-    after = [s for s in subjects if s.start >= predicate.end]
+    before = [i for i, s in enumerate(subjects) if s.end <= predicate.start]
+    after = [i for i, s in enumerate(subjects) if s.start >= predicate.end]
+    inside = [s.name for s in subjects if s.start >= predicate.start and s.end <= predicate.end]
+    named: list[str] = []
     if inside and not before and not after:
-        return [f"{inside[0].name} {predicate.name}"]
-    close_after = after and after[0].start - predicate.end <= 24
-    if predicate.name in _ADJECTIVES and close_after and not (before and predicate.start - before[-1].end <= 8):
-        return [f"{after[0].name} {predicate.name}"]
-    if before:
-        nearest = [f"{before[-1].name} {predicate.name}"]
-        if len(before) > 1 and (before[-1].name in _VAGUE or predicate.name in _COMPARING):
-            nearest.append(f"{before[-2].name} {predicate.name}")
+        named = inside[:2]
+    elif _follows_at_once(predicate, subjects, before, after):
+        named = [subjects[after[0]].name]
+        rest = after[1:3]
+        if rest and (subjects[after[0]].name in _VAGUE or subjects[rest[0]].start - subjects[after[0]].end <= 2):
+            named.append(subjects[rest[0]].name)
+    elif before:
+        named = _with_compound(before[-1], subjects)
+        if len(before) > 1 and (subjects[before[-1]].name in _VAGUE or predicate.name in _COMPARING):
+            named.append(subjects[before[-2]].name)
             if predicate.name in _COMPARING:
-                nearest.append(f"{before[0].name} {predicate.name}")
-        if predicate.name in ("mismatch", "not_allowed", "missing", "unsupported", "wrong", "insufficient", "disabled", "unreachable", "timeout") and after:
-            nearest.append(f"{after[0].name} {predicate.name}")
-        return nearest
-    if after:
-        return [f"{s.name} {predicate.name}" for s in after[:2]]
-    return [f"{inside[0].name if inside else 'it'} {predicate.name}"]
+                named.append(subjects[before[0]].name)
+        if predicate.name in _TWO_SIDED and after:
+            named.append(subjects[after[0]].name)
+    else:
+        named = [subjects[i].name for i in after[:2]] or inside[:1] or ["it"]
+    return [f"{name} {predicate.name}" for name in dict.fromkeys(named)]
 
 
+def _follows_at_once(predicate: _Hit, subjects: list[_Hit], before: list[int], after: list[int]) -> bool:
+    """Whether an adjective's subject follows it: "missing code_verifier", but not "code_verifier is missing the …"."""
+    if predicate.name not in _ADJECTIVES or not after or subjects[after[0]].start - predicate.end > 24:
+        return False
+    return not (before and predicate.start - subjects[before[-1]].end <= 8)
+
+
+_TWO_SIDED = frozenset({"mismatch", "not_allowed", "missing", "unsupported", "wrong", "insufficient", "disabled", "unreachable", "timeout", "must"})
 _COMPARING = frozenset({"mismatch", "not_allowed", "unknown", "missing"})
 _VAGUE = frozenset({"request", "parameter", "response", "server", "client", "credentials", "grant", "user", "token", "endpoint", "connection", "header"})
 

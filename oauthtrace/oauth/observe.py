@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from oauthtrace.oauth import endpoints, errors, jwt, messages, parameters, pkce
 from oauthtrace.oauth.redirect_uri import malformed
@@ -127,7 +127,7 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
         "host": host or None,
         "path": redactor.url(parts.path),
         "status": raw.status,
-        "transport_error": raw.transport_error,
+        "transport_error": redactor.text(raw.transport_error) if raw.transport_error else None,
     }
     _request(row, raw, sent, facts, redactor)
     _credentials(row, sent, authorization, facts, redactor, raw)
@@ -152,7 +152,7 @@ def _request(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters,
         row["user_agent"] = headers.get("user-agent")
         row["origin"] = headers.get("origin")
         referer = headers.get("referer")
-        row["referer_host"] = urlsplit(referer).netloc.lower() or None if referer and "://" in referer and "[" not in referer else None
+        row["referer_host"] = urlsplit(referer).netloc.rpartition("@")[2].lower() or None if referer and "://" in referer and "[" not in referer else None
         row["content_type"] = headers.get("content-type", "").partition(";")[0].strip().lower() or None
         row["cookie_names"] = _cookie_names(headers.get("cookie"))
         if "; wv)" in headers.get("user-agent", ""):
@@ -239,7 +239,7 @@ def _seen_and_absent(step: str, values: Mapping[str, str], facts: set[str]) -> N
         if not grant:
             facts.add("no grant_type")
         facts.update(f"no {name}" for name in _REQUIRED.get(grant or "", ()) if name not in values)
-        for name in ("redirect_uri", "code_verifier", "client_id", "scope", "audience", "resource"):
+        for name in ("redirect_uri", "code_verifier", "client_id", "client_secret", "scope", "audience", "resource"):
             if name not in values:
                 facts.add(f"no {name}")
     elif step in ("authorization", "par") and "request_uri" not in values and "request" not in values:
@@ -274,6 +274,8 @@ def _credentials(
             if values.get("client_id") not in (None, user, unquote(user)):
                 facts.add("basic client_id differs from body")
             row["client_id"] = row.get("client_id") or unquote(user)
+            if secret and re.search(r"%[0-9A-Fa-f]{2}", secret):
+                secret = unquote_plus(secret)  # form-encoded, as RFC 6749 §2.3.1 wants it
             if "%" not in user + (secret or "") and re.search(r"[:+%/&= ]", user + (secret or "")):
                 facts.add("basic not form-encoded")
     elif scheme in ("bearer", "dpop", "token"):
@@ -394,8 +396,8 @@ def _jwt(row: dict[str, Any], token: str | None, use: str, facts: set[str]) -> N
         facts.add("bearer token is an ID token" if claims.get("typ") not in ("Refresh", "Offline") else "bearer token is a refresh token")
     if header.get("nonce"):
         facts.add("jwt header with nonce")
-    if claims.get("cnf"):
-        facts.add("token bound to a key")
+    if isinstance(bound := claims.get("cnf"), dict):
+        facts.add("token bound to a certificate" if "x5t#S256" in bound else "token bound to a key")
     if str(header.get("alg", "")).lower() == "none":
         facts.add("jwt unsigned")
     if not header.get("kid"):
@@ -491,8 +493,8 @@ def _is_success_document(raw: RawExchange, data: Mapping[str, Any] | None) -> bo
 
 
 def _redirect(row: dict[str, Any], location: str, facts: set[str], redactor: Redactor) -> None:
-    head, mark, rest = location.partition("?")
-    query, _, fragment = rest.partition("#") if mark else ("", *location.partition("#")[1:])
+    head, _, fragment = location.partition("#")
+    head, _, query = head.partition("?")
     values = {**parameters.pairs(query)[0], **parameters.pairs(fragment)[0]}
     row["issued_code_fp"] = redactor.fingerprint("code", values.get("code"))
     if row["step"] == "authorization":

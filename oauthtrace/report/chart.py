@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from oauthtrace.evidence import duration
-from oauthtrace.report.texts import counted, number, plural, text
+from oauthtrace.report.texts import number, plural, text
 from oauthtrace.report.times import Clock, nice_step
 
 WIDTH, HEIGHT, TOP = 1000, 130, 44
@@ -69,7 +69,7 @@ def chart(flows: pl.DataFrame, noun: str, clock: Clock, onset: tuple[datetime, s
     start: datetime = timed["first"].min()  # type: ignore[assignment]
     end: datetime = timed["first"].max()  # type: ignore[assignment]
     step = nice_step((end - start).total_seconds(), BARS)
-    origin = _floor(start, step)
+    origin = _origin(start, step, onset)
     place = ((pl.col("first") - origin).dt.total_microseconds() // int(step * 1e6)).alias("bar")
     counts = timed.group_by(place).agg(failed=pl.col("bad").sum(), all=pl.len()).sort("bar")
     bars = int(counts["bar"].max() or 0) + 1  # type: ignore[arg-type]
@@ -79,12 +79,20 @@ def chart(flows: pl.DataFrame, noun: str, clock: Clock, onset: tuple[datetime, s
     worst = counts.sort("failed", descending=True).row(0, named=True)
     failed_total = int(timed["bad"].sum())
     summary = text(
-        "chart.summary", all=counted(noun, timed.height), first=clock(start), last=clock(end), failed=number(failed_total),
+        "chart.summary", all=number(timed.height), noun=plural(f"nouns.{noun}", timed.height), first=clock(start), last=clock(end), failed=number(failed_total),
         most=number(worst["failed"]), when=clock(origin + timedelta(seconds=worst["bar"] * step)),
     )  # fmt: skip
     scale = WIDTH / (bars * step)
     unit = text("chart.unit", noun=plural(f"nouns.{noun}", 2), width=duration(step))
     return Chart(WIDTH, TOP + HEIGHT + 24, TOP + HEIGHT, drawn, _ticks(origin, bars * step, clock), _onset(onset, origin, scale), summary, unit)
+
+
+def _origin(start: datetime, step: float, onset: tuple[datetime, str, str] | None) -> datetime:
+    """Where the first bar begins: so that the onset stands between two bars."""
+    if onset is None:
+        return _floor(start, step)
+    before = max(onset[0] - start, timedelta(0)) // timedelta(seconds=step) + 1
+    return onset[0] - before * timedelta(seconds=step)
 
 
 def _bar(place: int, failed: int, count: int, wide: float, highest: int, when: str, noun: str) -> Bar:

@@ -40,8 +40,9 @@ def counted(name: str, count: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as people write it: ``45.6 %``, ``< 0.1 %``, ``0 %``."""
+    """A share as people write it, with a no-break space: 45.6 %, < 0.1 %, 0 %."""
     value = 100 * share
     if 0 < value < 0.1:
-        return "< 0.1 %"
-    return f"{value:.0f} %" if value in (0, 100) or value >= 99.95 else f"{value:.1f} %".replace(".0 %", " %")
+        return "< 0.1\u00a0%"
+    digits = 0 if value in (0, 100) or value >= 99.95 else 1
+    return f"{value:.{digits}f}".removesuffix(".0") + "\u00a0%"

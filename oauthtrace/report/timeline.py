@@ -180,7 +180,7 @@ def _lanes(used: set[str], case: Case, show: Show, server: str) -> dict[str, Lan
     client = next((row["client_id"] for row in case.flow if row["client_id"]), None) or case.incident["client"]
     api = next((row["host"] for row in case.flow if row["step"] == "resource"), "")
     details = {"browser": "", "app": show(client or "", 28), "gateway": show(gateway or "", 20), "server": show(server, 28), "api": show(api, 28)}
-    spread = (WIDTH - LEFT - 150) / max(len(keys) - 1, 1)
+    spread = min((WIDTH - LEFT - 210) / max(len(keys) - 1, 1), 430)
     lanes = {}
     for place, key in enumerate(keys):
         x = LEFT + 12 + place * spread if len(keys) > 1 else LEFT + 12
@@ -207,8 +207,8 @@ def _step(row: Row, case: Case, y: float, when: str, start: Lane, end: Lane, sho
 def _answer(row: Row, show: Show) -> str:
     if row["status"] is None:
         return show(row["error"], 60) if row["error"] else "" if row["step"] == "event" else show(row["transport_error"] or text("timeline.no_answer"), 80)
-    words = f"{row['status']} {row['error'] or row['error_code'] or ''}".strip()
-    return show(words, 90)
+    why = (row["error"] or row["error_code"] or row["error_description"] or "") if row["failed"] else ""
+    return show(f"{row['status']} {why}".strip(), 90)
 
 
 _MATTERS: dict[str, tuple[tuple[str, str], ...]] = {

@@ -36,6 +36,10 @@ class Clock:
         text = f"{moment:%H:%M:%S}" if self.span < timedelta(minutes=10) else f"{moment:%H:%M}"
         return f"{moment.day} {_MONTHS[moment.month - 1]} {text}" if self.days else text
 
+    def second(self, moment: datetime | None) -> str:
+        """A moment to the second; in a capture of seconds, to the millisecond."""
+        return self.exact(moment.replace(microsecond=0) if moment and self.span > timedelta(minutes=10) else moment)
+
     def exact(self, moment: datetime | None) -> str:
         """A moment to the millisecond, or to the second when it has no more."""
         if moment is None:

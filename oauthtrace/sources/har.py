@@ -57,7 +57,7 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
             learnt |= endpoints.learn(document)
     for position, raw in raws:
         host = raw.url.split("/", 3)[2] if raw.url.count("/") > 2 else raw.url
-        reading.hosts[host[:100]] += 1
+        reading.hosts[host.rpartition("@")[2][:100]] += 1
         row = observe(raw, reading.redactor, learnt)
         if row is not None:
             yield reading.place(row, position)

@@ -257,12 +257,14 @@ class _Watched:
 
     def __init__(self, stream: BinaryIO, file: str, progress: Progress | None) -> None:
         self._stream, self._file, self._progress, self._size = stream, file, progress, 0
-        self._most = CHUNK_BYTES * 16 if isinstance(stream, io.BufferedReader) else self.PIECE_BYTES
+        plain = isinstance(stream, io.BufferedReader)
+        self._most = CHUNK_BYTES * 16 if plain else self.PIECE_BYTES
+        self._read: Callable[[int], bytes] = stream.read if plain else getattr(stream, "read1", stream.read)
         self.error: str | None = None
 
     def read(self, size: int = -1) -> bytes:
         try:
-            data = self._stream.read(min(size, self._most)) if size >= 0 else self._stream.read()
+            data = self._read(min(size, self._most)) if size >= 0 else self._stream.read()
         except Exception as error:  # noqa: BLE001 - each decompressor raises its own
             self.error = str(error) or type(error).__name__
             return b""

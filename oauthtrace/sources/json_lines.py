@@ -185,7 +185,7 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
             continue
         row = observe(raw, reading.redactor)
         if row is None:
-            reading.hosts[raw.url.split("/", 3)[2] if "://" in raw.url else "(host not logged)"] += 1
+            reading.hosts[raw.url.split("/", 3)[2].rpartition("@")[2] if raw.url.count("/") > 2 and "://" in raw.url else "(host not logged)"] += 1
             continue
         if raw.user and row["step"] in ("token", "introspection", "revocation", "par") and row.get("client_id") is None:
             row["client_id"] = raw.user

@@ -114,7 +114,7 @@ class Resumer:
 
     def _unchanged(self, file: str) -> State | None:
         now = _facts(file)
-        return next((s for s in self._known.values() if now["inode"] and s["complete"] and all(s[n] == v for n, v in now.items())), None)
+        return next((s for s in self._known.values() if now["inode"] and s["complete"] and s["format"] != "unknown" and all(s[n] == v for n, v in now.items())), None)
 
     def _same(self, file: str, state: State) -> Iterator[Step]:
         reading = self._reading_of(state)

@@ -29,7 +29,7 @@ SEES = ("query",)
 BY_LINE = True
 
 ABOUT_OAUTH = re.compile(
-    r"oauth|oidc|open ?id|jwks?\b|jwt|id[_ ]?token|access[_ -]?token|refresh(?:ing)?[_ -]?(?:the )?(?:\w+ )?token|bearer|redirect[_ ]?ur[il]|client[_ ]?(?:id|secret|assertion|credentials|authentication)\b"
+    r"oauth|oidc|open ?id|\bcsrf\b|mismatching_?state|authlib|nimbus|cors policy|access-control-allow|jwks?\b|jwt|id[_ ]?token|access[_ -]?token|refresh(?:ing)?[_ -]?(?:the )?(?:\w+ )?token|bearer|redirect[_ ]?ur[il]|client[_ -]?(?:id|secret|assertion|credentials|authentication)\b"
     r"|authori[sz]ation[_ ]?(?:code|server|endpoint|request|grant)|code[_ ]?(?:verifier|challenge|exchange)|token[_ ](?:endpoint|exchange|request|response|refresh)|pkce|grant[_ ]?type|invalid_grant|invalid_client"
     r"|\b(?:csrf_detected|invalid_credentials|state (?:mismatch|parameter)|nonce mismatch|single sign-?on|sso\b|well-known|issuer|token url|userinfo|social ?auth|socialite|omniauth|passport-|next-?auth|keycloak|authentik|entra|adal|msal|cognito|okta|auth0)\b"
     r"|AADSTS\d|AADB2C\d|fetch(?:ing)? token|consent|dpop|scopes?\b.*(?:insufficient|invalid|grant)|insufficient.*scopes?|invalidstate|login provider|identity provider",
@@ -62,6 +62,7 @@ _CONTINUES = re.compile(
 )
 _EXCEPTION_LINE = re.compile(r"^[\w.$\\]+(?:Error|Exception|Failure|Fault|Warning|Denied|Required)\b[:(]?")
 _REQUEST = re.compile(r"""\b(?P<method>GET|POST|PUT|DELETE|PATCH|OPTIONS|HEAD)[ :]+["'`]?(?P<url>(?:https?://|/)[^\s"'`<>\\]*)""")
+_GATEWAY_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: ")
 _STATUS = re.compile(r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |\bCompleted |:\s*|[\"'`]\s+|^\s+|\)\s+)(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])")
 _PAIR = re.compile(r"""["']?\b(?P<name>grant_type|refresh_token|code|client_id|clientId|redirect_uri|state|scope|audience|error|error_description|app|client|username)["']?\s*(?:=>|=|:)\s*(?P<value>"[^"]*"|'[^']*'|[^\s,;&)}\]"']+)""")
 _ERROR_WORD = re.compile(
@@ -180,7 +181,9 @@ def _requested(entry: Entry, reading: Reading) -> Row | None:
     status = _STATUS.search(rest[:600])
     pairs = {m["name"]: m["value"].strip("\"'") for m in _PAIR.finditer(rest[:2000])}
     answer = _JSON.search(rest)
-    tells_failure = bool(answer or "error" in rest.lower() or FAILED.search(rest))
+    status = status or (_STATUS.search(entry.text) if not _GATEWAY_LINE.match(entry.text) else None)
+    told = FAILED.search(entry.text) is not None and not (CALM.search(entry.text) and not SURELY_FAILED.search(entry.text))
+    tells_failure = bool(told and (status is None or int(status["status"]) >= 400))
     sent = {k: v for k, v in pairs.items() if k in ("grant_type", "refresh_token", "code", "client_id", "redirect_uri", "scope") and v not in ("X",) or k == "refresh_token"}
     raw = RawExchange(
         method=match["method"],
@@ -189,7 +192,7 @@ def _requested(entry: Entry, reading: Reading) -> Row | None:
         request_body=urlencode(sent) if sent and match["method"] == "POST" and "grant_type" in sent else None,
         status=int(status["status"]) if status else None,
         answer_body=answer[0] if answer else None,
-        transport_error=rest.strip()[:300] if status is None and tells_failure and not answer else None,
+        transport_error=_meat(entry.text)[:300] if status is None and tells_failure and not answer else None,
         sees=SEES,
         note=_meat(entry.text) if tells_failure or (status and int(status["status"]) >= 400) else None,
     )
@@ -310,11 +313,11 @@ def _meat(text: str) -> str:
 def _grant(text: str, pairs: Mapping[str, str]) -> str | None:
     if "grant_type" in pairs and re.match(r"[a-z_:.-]+$", pairs["grant_type"]):
         return pairs["grant_type"]
-    if re.search(r"refresh(?:ing|ed)?[_ -]?(?:the |your |an? )?(?:\w+ )?(?:auth )?tokens?|RefreshError|token refresh|TokenRefresh|by Refresh Token|REFRESH_TOKEN", text, re.IGNORECASE):
+    if re.search(r"refresh(?:ing|ed)?[_ -]?(?:the |your |an? )?(?:\w+ )?(?:auth )?tokens?|RefreshError|token refresh|TokenRefresh|by Refresh Token|REFRESH_TOKEN|, refreshing\b|\brefresh(?:ed|ing) (?:failed|session|credentials)", text, re.IGNORECASE):
         return "refresh_token"
     if re.search(r"client[_ ]credentials (?:grant|flow)", text, re.IGNORECASE):
         return "client_credentials"
-    if re.search(r"code exchange|exchang\w+ (?:the )?(?:authorization )?code|CODE_TO_TOKEN|callback|authorization[_ ]code", text, re.IGNORECASE):
+    if re.search(r"code exchange|exchang\w+ (?:the )?(?:authorization )?code|CODE_TO_TOKEN|authorization[_ ]code|/callback\?\S*code=", text, re.IGNORECASE):
         return "authorization_code"
     return None
 

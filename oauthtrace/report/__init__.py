@@ -1,0 +1,65 @@
+"""The HTML report: one self-contained file that is readable without scripts and asks for nothing from anywhere.
+
+:mod:`~oauthtrace.report.view` builds the model from the frames, ``texts.toml`` holds the words, ``templates/`` the
+markup, ``style.css`` and ``script.js`` what is inlined. A Content-Security-Policy allows these two by their hashes and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup
+
+from oauthtrace.report.texts import texts
+from oauthtrace.report.view import build, code_pieces
+
+if TYPE_CHECKING:
+    from oauthtrace.analysis import Analysis
+
+__all__ = ["render"]
+
+
+def render(analysis: Analysis, *, title: str | None = None, share: bool = False, template_dir: str | Path | None = None) -> str:
+    """The report of an analysis as one HTML document.
+
+    Args:
+        analysis: what was found.
+        title: the document's title; default the verdict.
+        share: replace hosts, client ids, users and addresses by pseudonyms, consistently.
+        template_dir: folder whose templates, ``style.css`` and ``script.js`` win over the built-in ones.
+    """
+    from oauthtrace import __version__  # noqa: PLC0415 - the package imports this module
+
+    style, script = (_asset(name, template_dir) for name in ("style.css", "script.js"))
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+    page = _environment(template_dir).get_template("page.html.j2")
+    return page.render(report=build(analysis, title=title, share=share), t=texts(), policy=policy, style=Markup(style), script=Markup(script), version=__version__)  # noqa: S704 - our own files
+
+
+def _environment(template_dir: str | Path | None) -> jinja2.Environment:
+    folders: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(template_dir)] if template_dir else []
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([*folders, jinja2.PackageLoader(__name__, "templates")]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["pieces"] = code_pieces
+    return environment
+
+
+def _asset(name: str, template_dir: str | Path | None) -> str:
+    own = Path(template_dir) / name if template_dir else None
+    raw = own.read_text("utf-8") if own and own.is_file() else files(__name__).joinpath(name).read_text("utf-8")
+    return "\n" + raw.replace("\r\n", "\n").replace("</", "<\\/" if name.endswith(".js") else "<")
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
