@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ BUILD = Path(__file__).parent.parent / "build" / "bench"
 MOST_RATIO, LATER_RATIO = 12.0, 8.0
 MOST_MEMORY_MB = 1024
 MOST_CLASSIFY_S = 20.0
-ANALYSE = "import sys; from oauthtrace.analysis import analyze; a = analyze([sys.argv[1]]); print(a.exchanges.height, a.failures.height)"
+OAUTHTRACE = str(Path(sys.executable).with_name("oauthtrace"))
 
 
 class Row(NamedTuple):
@@ -60,9 +60,9 @@ def timed(command: list[str], runs: int) -> tuple[float, float, str]:
 def against_ripgrep(what: str, file: Path, floor: list[str]) -> Row:
     file.read_bytes()  # into the page cache, for both
     floor_s, _, lines = timed(floor, 5)
-    ours_s, memory, found = timed([sys.executable, "-c", ANALYSE, str(file)], 3)
-    exchanges, failures = found.split()
-    note = f"{int(lines):,} lines pass, {int(exchanges):,} exchanges, {int(failures):,} failed"
+    ours_s, memory, found = timed([OAUTHTRACE, "analyze", str(file)], 3)
+    verdict = next((line.partition("   ")[0] for line in found.splitlines() if " fail" in line), "nothing failed")
+    note = f"{int(lines):,} lines pass; {verdict}"
     return Row(what, floor_s, ours_s, memory, note, ours_s <= floor_s * MOST_RATIO and memory <= MOST_MEMORY_MB)
 
 
@@ -78,14 +78,23 @@ def json_lines(megabytes: int) -> Row:
 
 def gzipped(megabytes: int) -> Row:
     file = logs.packed(logs.make(BUILD, "nginx-combined", megabytes))
-    return against_ripgrep("the same nginx log as .gz", file, ["sh", "-c", 'zcat "$1" | rg -c -i "$2"', "sh", str(file), CANDIDATE])
+    return against_ripgrep(
+        "the same nginx log as .gz", file, ["sh", "-c", 'zcat "$1" | rg -c -i "$2"', "sh", str(file), CANDIDATE]
+    )
 
 
 def classify(rows: int) -> Row:
     """Analysis of failed exchanges that are in memory: flows, context, ranking, evidence."""
-    ours_s, memory, out = timed([sys.executable, __file__, "--classify-here", str(rows)], 1)
+    _, memory, out = timed([sys.executable, __file__, "--classify-here", str(rows)], 1)
     told = json.loads(out)
-    return Row(f"{rows:,} failed exchanges, classified", None, told["seconds"], memory, f"{told['causes']} causes", told["seconds"] <= MOST_CLASSIFY_S * rows / 1e6)
+    return Row(
+        f"{rows:,} failed exchanges, classified",
+        None,
+        told["seconds"],
+        memory,
+        f"{told['causes']} causes",
+        told["seconds"] <= MOST_CLASSIFY_S * rows / 1e6,
+    )
 
 
 def classify_here(rows: int) -> None:
@@ -96,13 +105,38 @@ def classify_here(rows: int) -> None:
 
     at = datetime(2026, 5, 4)  # noqa: DTZ001 - the schema's times are naive UTC
     kinds: list[dict[str, object]] = [
-        {"error": "invalid_grant", "grant_type": "authorization_code", "error_description": "The authorization code has expired", "status": 400},
-        {"error": "invalid_grant", "grant_type": "refresh_token", "error_description": "Refresh token was revoked", "status": 400},
-        {"error": "invalid_client", "grant_type": "client_credentials", "error_description": "Client authentication failed", "status": 401},
-        {"error": "invalid_scope", "grant_type": "client_credentials", "error_description": "Scope orders:write is not allowed", "status": 400},
+        {
+            "error": "invalid_grant",
+            "grant_type": "authorization_code",
+            "error_description": "The authorization code has expired",
+            "status": 400,
+        },
+        {
+            "error": "invalid_grant",
+            "grant_type": "refresh_token",
+            "error_description": "Refresh token was revoked",
+            "status": 400,
+        },
+        {
+            "error": "invalid_client",
+            "grant_type": "client_credentials",
+            "error_description": "Client authentication failed",
+            "status": 401,
+        },
+        {
+            "error": "invalid_scope",
+            "grant_type": "client_credentials",
+            "error_description": "Scope orders:write is not allowed",
+            "status": 400,
+        },
         {"error": "invalid_grant", "grant_type": "authorization_code", "error_description": None, "status": 400},
         {"error": None, "grant_type": "authorization_code", "error_description": None, "status": 503},
-        {"error": "unauthorized_client", "grant_type": "password", "error_description": "Grant type not allowed for this client", "status": 400},
+        {
+            "error": "unauthorized_client",
+            "grant_type": "password",
+            "error_description": "Grant type not allowed for this client",
+            "status": 400,
+        },
     ]
     base = pl.DataFrame(kinds).with_row_index("kind")
     facts = {
@@ -120,17 +154,29 @@ def classify_here(rows: int) -> None:
             time=pl.lit(at) + pl.duration(milliseconds=pl.col("n") * 80),
             client_id=pl.concat_str(pl.lit("client-"), (pl.col("n") % 40).cast(pl.String)),
             client_address=pl.concat_str(pl.lit("203.0.113."), (pl.col("n") % 200).cast(pl.String)),
-            code_fp=pl.when(pl.col("grant_type") == "authorization_code").then(pl.concat_str(pl.lit("code:"), pl.col("n").cast(pl.String))),
-            refresh_token_fp=pl.when(pl.col("grant_type") == "refresh_token").then(pl.concat_str(pl.lit("refresh:"), pl.col("n").cast(pl.String))),
-            message=pl.concat_str("error", pl.lit(" | "), pl.col("error_description"), pl.lit(" (trace "), (pl.col("n") % 5000).cast(pl.String), pl.lit(")"), ignore_nulls=True),
+            code_fp=pl.when(pl.col("grant_type") == "authorization_code").then(
+                pl.concat_str(pl.lit("code:"), pl.col("n").cast(pl.String))
+            ),
+            refresh_token_fp=pl.when(pl.col("grant_type") == "refresh_token").then(
+                pl.concat_str(pl.lit("refresh:"), pl.col("n").cast(pl.String))
+            ),
+            message=pl.concat_str(
+                "error",
+                pl.lit(" | "),
+                pl.col("error_description"),
+                pl.lit(" (trace "),
+                (pl.col("n") % 5000).cast(pl.String),
+                pl.lit(")"),
+                ignore_nulls=True,
+            ),
             sees=pl.lit(["query", "headers", "authorization", "body", "answer", "location"]),
             facts=pl.lit(["no scope"]),
             **{name: pl.lit(value) for name, value in facts.items()},
         )
     )
-    frame = made.with_columns(pl.lit(None, dtype=t).alias(c) for c, t in exchange.SCHEMA.items() if c not in made.columns).select(
-        pl.col(c).cast(t) for c, t in exchange.SCHEMA.items()
-    )
+    frame = made.with_columns(
+        pl.lit(None, dtype=t).alias(c) for c, t in exchange.SCHEMA.items() if c not in made.columns
+    ).select(pl.col(c).cast(t) for c, t in exchange.SCHEMA.items())
     began = time.perf_counter()
     analysis = analyze_frame(frame)
     seconds = time.perf_counter() - began
@@ -143,7 +189,9 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         floor = f"{row.floor_s:.2f} s" if row.floor_s else "-"
         ratio = f"{row.ours_s / row.floor_s:.1f}x" if row.floor_s else "-"
-        lines.append(f"{row.what:<40}{floor:>10}{f'{row.ours_s:.2f} s':>12}{ratio:>8}{f'{row.memory_mb:.0f} MB':>10}   {'ok' if row.good else 'OVER':<5} {row.note}")
+        lines.append(
+            f"{row.what:<40}{floor:>10}{f'{row.ours_s:.2f} s':>12}{ratio:>8}{f'{row.memory_mb:.0f} MB':>10}   {'ok' if row.good else 'OVER':<5} {row.note}"
+        )
     return "\n".join(lines)
 
 
@@ -165,7 +213,9 @@ def main() -> int:
     }
     rows = [job() for name, job in jobs.items() if given.only in (None, name)]
     print(table(rows))
-    print(f"Bars: at most {MOST_RATIO:g}x of ripgrep (aim {LATER_RATIO:g}x), {MOST_MEMORY_MB} MB, {MOST_CLASSIFY_S:g} s a million failures.")
+    print(
+        f"Bars: at most {MOST_RATIO:g}x of ripgrep (aim {LATER_RATIO:g}x), {MOST_MEMORY_MB} MB, {MOST_CLASSIFY_S:g} s a million failures."
+    )
     return 0 if all(row.good for row in rows) else 1
 
 

@@ -194,8 +194,8 @@ def _codes(frame: pl.DataFrame) -> pl.DataFrame:
         .select(
             "n",
             code_used_before=pl.col("nth") > 1,
-            code_redeemed_before=(pl.col("won") > 0) | (pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) < 1)).fill_null(False),
-            code_won_later=(pl.col("won") == 0) & pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) >= 1).fill_null(False),
+            code_redeemed_before=(pl.col("won") > 0) | (pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) < 0.1)).fill_null(False),
+            code_won_later=(pl.col("won") == 0) & pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) >= 0.1).fill_null(False),
             code_used_ago_s=_seconds(pl.col("time") - pl.col("first_at")),
         )
     )

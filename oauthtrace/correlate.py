@@ -42,7 +42,7 @@ def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
     """Exchanges in time order with their flow, and whether each failed."""
     ordered = exchanges.sort("time", "source_file", "source_position", nulls_last=True, maintain_order=True).with_row_index("n")
     ordered = ordered.with_columns(pl.col("n").cast(pl.Int64))
-    joined = _name_flows(_join_log_lines(_join_by_place(_join_empty_tokens(_join_by_client(_join_by_keys(ordered))))))
+    joined = _name_flows(_join_log_lines(_join_by_place(_join_redirected(_join_empty_tokens(_join_by_client(_join_by_keys(ordered)))))))
     return mark_healthy(mark_failed(joined))
 
 
@@ -123,11 +123,28 @@ def _join_empty_tokens(frame: pl.DataFrame) -> pl.DataFrame:
         return frame
     requests = frame.filter((pl.col("step") == "token") & pl.col("time").is_not_null()).select("source_file", "time", target="label").sort("time")
     pairs = calls.join_asof(requests, on="time", by="source_file", strategy="backward", tolerance="60s", check_sortedness=False).drop_nulls("target")
+    return _adopt(frame, pairs.select("n", "target"), "the token that was not issued")
+
+
+def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
+    """A request that follows the redirect of a machine endpoint belongs to the request that was redirected."""
+    plain = pl.col("url").str.split("?").list.first()
+    moved = frame.filter(pl.col("status").is_between(300, 399) & pl.col("step").is_in(MACHINE_STEPS) & pl.col("time").is_not_null())
+    if moved.is_empty():
+        return frame
+    moved = moved.select("source_file", "time", place=pl.col("location").str.split("?").list.first(), target="label").drop_nulls().sort("time")
+    calls = frame.filter(pl.col("time").is_not_null()).select("n", "source_file", "time", place=plain).drop_nulls().sort("time")
+    pairs = calls.join_asof(moved, on="time", by=["source_file", "place"], strategy="backward", tolerance="10s", allow_exact_matches=False, check_sortedness=False)
+    return _adopt(frame, pairs.drop_nulls("target").select("n", "target"), "the redirect that was followed")
+
+
+def _adopt(frame: pl.DataFrame, pairs: pl.DataFrame, why: str) -> pl.DataFrame:
+    """Move rows (n) to another label (target), saying why."""
     return (
-        frame.join(pairs.select("n", "target"), on="n", how="left", maintain_order="left")
+        frame.join(pairs, on="n", how="left", maintain_order="left")
         .with_columns(
             label=pl.coalesce("target", "label"),
-            joined_by=pl.when(pl.col("target").is_not_null()).then(pl.lit("the token that was not issued")).otherwise("joined_by"),
+            joined_by=pl.when(pl.col("target").is_not_null()).then(pl.lit(why)).otherwise("joined_by"),
         )
         .drop("target")
     )

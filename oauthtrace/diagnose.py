@@ -166,7 +166,11 @@ def _score_words(said: list[str] | None, text_codes: list[str] | None) -> dict[s
 def _said_weight(cause: Cause, concept: str) -> float | None:
     """Weight of one concept for a cause: its own, else that of ``subject any``."""
     exact = cause.said.get(concept)
-    return exact if exact is not None else cause.said.get(f"{concept.partition(' ')[0]} any")
+    if exact is not None:
+        return exact
+    subject, _, predicate = concept.partition(" ")
+    whatever = cause.said.get(f"{subject} any")
+    return whatever if whatever is None or predicate not in ("failed", "named", "must") else whatever * PART
 
 
 def _score_code(provider: str | None, error: str | None, error_code: str | None, grant_type: str | None, step: str | None) -> dict[str, float]:

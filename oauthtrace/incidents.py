@@ -46,6 +46,7 @@ COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("example", pl.String, "id of the failure that shows it best"),
     ("harm", pl.Float64, "by which incidents are ordered"),
 )
+MEMBERS: dict[str, Any] = {"n": pl.Int64, "id": pl.String, "incident": pl.String, "root": pl.Boolean}
 SCHEMA = {name: dtype for name, dtype, _ in COLUMNS}
 
 OF_THE_SERVER = (
@@ -57,13 +58,31 @@ OF_THE_SERVER = (
 WATCHED = ("secret_fp", "redirect_uri", "auth_method", "scope", "user_agent", "server_header", "jwt_kid")
 """Columns whose change at the onset is worth telling."""
 
+_NEEDED = (
+    "n",
+    "id",
+    "time",
+    "flow",
+    "client_id",
+    "host",
+    "path",
+    "step",
+    "provider",
+    "failed",
+    "healthy",
+    "user_fp",
+    "client_address",
+)
 EXAMINED = 400
 """So many incidents, the largest, get onset and changes: it bounds the work on hostile input."""
 
 BUCKETS = 512
+RISE = 2.0
+"""The share of failures has risen when it is at least so many times what it was."""
 OVER = 0.05
 """An incident is over when so many successes in a row would be less likely than this if it still went on."""
-_KEY = ["cause", "provider", "client", "host", "endpoint"]
+_IDS = r"/(?:\d+|[0-9a-fA-F-]{12,}|[^/]*:[0-9a-f]{8})(?:/|$)"
+"""Parts of a path that are an id, not a place."""
 
 
 class Incidents(NamedTuple):
@@ -71,7 +90,8 @@ class Incidents(NamedTuple):
 
     Attributes:
         table: one row an incident, worst first; columns of COLUMNS.
-        members: one row a failure: its id, its incident, and whether it is a root.
+        members: one row a failure: its n and id, its incident, and whether it is a root.
+
     """
 
     table: pl.DataFrame
@@ -81,20 +101,22 @@ class Incidents(NamedTuple):
 def find(failures: pl.DataFrame, exchanges: pl.DataFrame) -> Incidents:
     """Incidents of an analysis, worst first."""
     if failures.is_empty():
-        return Incidents(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema={"id": pl.String, "incident": pl.String, "root": pl.Boolean}))
+        return Incidents(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=MEMBERS))
     placed = _with_place(exchanges)
     keyed = _with_key(failures, placed)
     table = _counted(keyed)
     main = table.head(EXAMINED)
     traffic = _traffic(placed, main)
-    roots = keyed.filter("root").select("id", "incident", "time").join(main.select("incident"), on="incident", how="semi")
+    roots = (
+        keyed.filter("root").select("id", "incident", "time").join(main.select("incident"), on="incident", how="semi")
+    )
     main = _with_state(_with_onset(main, roots, traffic), traffic, exchanges["time"].min(), exchanges["time"].max())
     main = main.join(_changes(main, roots, placed), on="incident", how="left", maintain_order="left")
     table = pl.concat([main, table.tail(-EXAMINED)], how="diagonal")
     going_on = (pl.col("state") == "going on").fill_null(value=False)
     table = table.with_columns(harm=pl.col("flows") * pl.when(going_on).then(2.0).otherwise(1.0))
     table = table.sort("harm", "count", "first", "incident", descending=[True, True, False, False], nulls_last=True)
-    members = keyed.select("id", "incident", "root")
+    members = keyed.select(*MEMBERS)
     return Incidents(table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()), members)
 
 
@@ -103,19 +125,24 @@ def find(failures: pl.DataFrame, exchanges: pl.DataFrame) -> Incidents:
 
 def _with_place(exchanges: pl.DataFrame) -> pl.DataFrame:
     """Columns ``client`` (from the flow where needed), ``endpoint``, and the two keys of a place."""
-    known = exchanges.filter(pl.col("client_id").is_not_null()).group_by("flow").agg(flow_client=pl.col("client_id").first())
-    ids = r"/(?:\d+|[0-9a-fA-F-]{12,}|[^/]*:[0-9a-f]{8})(?:/|$)"
-    placed = exchanges.join(known, on="flow", how="left", maintain_order="left").with_columns(
-        client=pl.coalesce("client_id", "flow_client"),
-        endpoint=pl.when(pl.col("path").str.contains(r"\d")).then(pl.col("path").str.replace_all(ids, "/*/")).otherwise("path"),
+    nameless = exchanges.filter(pl.col("client_id").is_null()).select("flow").unique()
+    named = exchanges.select("flow", "client_id").filter(pl.col("client_id").is_not_null())
+    known = named.join(nameless, on="flow", how="semi").group_by("flow").agg(flow_client=pl.col("client_id").first())
+    needed = exchanges.select(*dict.fromkeys((*_NEEDED, *WATCHED)))
+    placed = needed.join(known, on="flow", how="left", maintain_order="left")
+    placed = placed.with_columns(client=pl.coalesce("client_id", "flow_client")).drop("flow_client")
+    paths = placed.select("path").unique().with_columns(endpoint=pl.col("path").str.replace_all(_IDS, "/*/"))
+    placed = placed.join(paths, on="path", how="left", maintain_order="left")
+    return placed.with_columns(
+        of_host=pl.struct("host").hash(), of_client=pl.struct("client", "host", "endpoint").hash()
     )
-    whole, part = pl.col("host").fill_null(""), [pl.col(c).fill_null("") for c in ("client", "host", "endpoint")]
-    return placed.with_columns(of_host=pl.concat_str(pl.lit("host "), whole), of_client=pl.concat_str(part, separator="\x1f"))
 
 
 def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Failures with ``root`` and ``incident``; what follows gets the incident of its root."""
-    told = failures.select("id", "cause", "confidence", "proof", "caused_by").join(placed, on="id", how="left", maintain_order="left")
+    told = failures.select("n", "cause", "confidence", "proof", "caused_by").join(
+        placed, on="n", how="left", maintain_order="left"
+    )
     shared = pl.col("cause").is_in(OF_THE_SERVER)
     top = told.filter(~pl.col("caused_by").is_in(told["id"].implode()).fill_null(value=False))["id"]
     told = told.with_columns(
@@ -125,9 +152,19 @@ def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
         root=~pl.col("caused_by").is_in(top.implode()).fill_null(value=False),
     )
     key = ["cause", "provider", "key_client", "host", "key_endpoint"]
-    named = told.filter("root").group_by(key, maintain_order=True).agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first()))
+    named = (
+        told.filter("root")
+        .group_by(key, maintain_order=True)
+        .agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first()))
+    )
     roots = told.filter("root").join(named, on=key, how="left", nulls_equal=True, maintain_order="left")
-    following = told.filter(~pl.col("root")).join(roots.select(root_id="id", incident="incident"), left_on="caused_by", right_on="root_id", how="inner", maintain_order="left")
+    following = told.filter(~pl.col("root")).join(
+        roots.select(root_id="id", incident="incident"),
+        left_on="caused_by",
+        right_on="root_id",
+        how="inner",
+        maintain_order="left",
+    )
     return pl.concat([roots, following.select(roots.columns)])
 
 
@@ -140,7 +177,9 @@ def _counted(keyed: pl.DataFrame) -> pl.DataFrame:
     )
     best = shown_best.group_by("incident", maintain_order=True).agg(example=pl.col("id").first())
     hit = keyed.group_by("incident").agg(
-        users=pl.col("user_fp").drop_nulls().n_unique(), addresses=pl.col("client_address").drop_nulls().n_unique(), following=(~pl.col("root")).sum()
+        users=pl.col("user_fp").drop_nulls().n_unique(),
+        addresses=pl.col("client_address").drop_nulls().n_unique(),
+        following=(~pl.col("root")).sum(),
     )
     return (
         roots.group_by("incident", maintain_order=True)
@@ -178,26 +217,50 @@ def _period() -> pl.Expr:
 def _traffic(placed: pl.DataFrame, main: pl.DataFrame) -> pl.DataFrame:
     """The requests of all places in time order, each with how many came up to it and how many of them worked."""
     wanted = main.select("place").unique()
-    timed = placed.filter(pl.col("time").is_not_null()).select("time", "of_host", "of_client", ok=~pl.col("failed") & pl.col("healthy").is_null())
-    both = [timed.select("time", "ok", place=key).join(wanted, on="place", how="semi") for key in ("of_host", "of_client")]
+    timed = placed.filter(pl.col("time").is_not_null()).select(
+        "time", "of_host", "of_client", ok=~pl.col("failed") & pl.col("healthy").is_null()
+    )
+    both = [
+        timed.select("time", "ok", place=key).join(wanted, on="place", how="semi") for key in ("of_host", "of_client")
+    ]
     return (
         pl.concat(both)
         .sort("time")
-        .with_columns(requests=pl.int_range(1, pl.len() + 1).over("place"), worked=pl.col("ok").cast(pl.Int64).cum_sum().over("place"))
+        .with_columns(
+            requests=pl.int_range(1, pl.len() + 1).over("place"),
+            worked=pl.col("ok").cast(pl.Int64).cum_sum().over("place"),
+        )
         .with_columns(worked_at=pl.when("ok").then("time").forward_fill().over("place"))
     )
 
 
 def _with_onset(main: pl.DataFrame, roots: pl.DataFrame, traffic: pl.DataFrame) -> pl.DataFrame:
-    """Columns ``onset``, and requests and failures before it and since."""
-    at = _rises(main, roots, traffic)
-    main = main.join(at, on="incident", how="left", maintain_order="left")
-    counts = roots.join(main.select("incident", "onset"), on="incident").group_by("incident").agg(failures_before=(pl.col("time") < pl.col("onset")).sum())
+    """Columns ``onset``, and requests and failures before it and since; where nothing rises, the onset is the first failure."""
+    risen = _measured(
+        main.join(_rises(main, roots, traffic), on="incident", how="left", maintain_order="left"), roots, traffic
+    )
+    before = pl.col("failures_before") / pl.max_horizontal("requests_before", pl.lit(1))
+    since = pl.col("failures_since") / pl.max_horizontal("requests_since", pl.lit(1))
+    onset = pl.when((pl.col("failures_before") > 0) & (since < RISE * before)).then("first").otherwise("onset")
+    return _measured(risen.select(*main.columns, onset=onset), roots, traffic)
+
+
+def _measured(main: pl.DataFrame, roots: pl.DataFrame, traffic: pl.DataFrame) -> pl.DataFrame:
+    counts = (
+        roots.join(main.select("incident", "onset"), on="incident")
+        .group_by("incident")
+        .agg(failures_before=(pl.col("time") < pl.col("onset")).sum())
+    )
     main = main.join(counts, on="incident", how="left", maintain_order="left")
-    main = _up_to(main, traffic, "onset", {"requests": "requests_before", "worked_at": "worked_before"}, inclusive=False)
+    main = _up_to(
+        main, traffic, "onset", {"requests": "requests_before", "worked_at": "worked_before"}, inclusive=False
+    )
     main = _up_to(main, traffic, "last", {"requests": "requests_all", "worked": "worked_all"}, inclusive=True)
     main = main.with_columns(pl.col("requests_before", "failures_before", "requests_all", "worked_all").fill_null(0))
-    return main.with_columns(requests_since=pl.col("requests_all") - pl.col("requests_before"), failures_since=pl.col("count") - pl.col("failures_before"))
+    return main.with_columns(
+        requests_since=pl.col("requests_all") - pl.col("requests_before"),
+        failures_since=pl.col("count") - pl.col("failures_before"),
+    )
 
 
 def _rises(main: pl.DataFrame, roots: pl.DataFrame, traffic: pl.DataFrame) -> pl.DataFrame:
@@ -209,21 +272,45 @@ def _rises(main: pl.DataFrame, roots: pl.DataFrame, traffic: pl.DataFrame) -> pl
     bucket = ((pl.col("time") - start).dt.total_microseconds() // width).alias("bucket")
     totals = traffic.group_by("place", bucket).agg(total=pl.len())
     failed = roots.drop_nulls("time").group_by("incident", bucket).agg(failed=pl.len(), at=pl.col("time").min())
-    line = main.select("incident", "place").join(totals, on="place").join(failed, on=["incident", "bucket"], how="left").sort("incident", "bucket")
+    line = (
+        main.select("incident", "place")
+        .join(totals, on="place")
+        .join(failed, on=["incident", "bucket"], how="left")
+        .sort("incident", "bucket")
+    )
     line = line.with_columns(pl.col("failed").fill_null(0))
     mean = pl.col("failed").sum().over("incident") / pl.col("total").sum().over("incident")
     line = line.with_columns(sum=(pl.col("failed") - mean * pl.col("total")).cum_sum().over("incident"))
     # the sum begins at 0, before the first bucket: a lowest point above -1e-9 means that failures rise from the start
-    low = pl.col("bucket").filter((pl.col("sum") == pl.col("sum").min()) & (pl.col("sum") < -1e-9)).first().over("incident").fill_null(-1)
-    return line.filter((pl.col("bucket") > low) & (pl.col("failed") > 0)).group_by("incident").agg(onset=pl.col("at").min())
+    low = (
+        pl.col("bucket")
+        .filter((pl.col("sum") == pl.col("sum").min()) & (pl.col("sum") < -1e-9))
+        .first()
+        .over("incident")
+        .fill_null(-1)
+    )
+    return (
+        line.filter((pl.col("bucket") > low) & (pl.col("failed") > 0))
+        .group_by("incident")
+        .agg(onset=pl.col("at").min())
+    )
 
 
-def _up_to(main: pl.DataFrame, traffic: pl.DataFrame, column: str, values: dict[str, str], *, inclusive: bool) -> pl.DataFrame:
+def _up_to(
+    main: pl.DataFrame, traffic: pl.DataFrame, column: str, values: dict[str, str], *, inclusive: bool
+) -> pl.DataFrame:
     """The running figures of the place's traffic at a moment of each incident."""
     moments = main.select("incident", "place", time=column).drop_nulls().sort("time")
     lookup = traffic.select("place", "time", *values)
-    found = moments.join_asof(lookup, on="time", by="place", strategy="backward", allow_exact_matches=inclusive, check_sortedness=False)
-    return main.join(found.select("incident", *[pl.col(old).alias(new) for old, new in values.items()]), on="incident", how="left", maintain_order="left")
+    found = moments.join_asof(
+        lookup, on="time", by="place", strategy="backward", allow_exact_matches=inclusive, check_sortedness=False
+    )
+    return main.join(
+        found.select("incident", *[pl.col(old).alias(new) for old, new in values.items()]),
+        on="incident",
+        how="left",
+        maintain_order="left",
+    )
 
 
 def _with_state(main: pl.DataFrame, traffic: pl.DataFrame, start: Any, end: Any) -> pl.DataFrame:
@@ -233,12 +320,14 @@ def _with_state(main: pl.DataFrame, traffic: pl.DataFrame, start: Any, end: Any)
     after = (pl.col("worked_total") - pl.col("worked_all")).fill_null(0)
     share = (pl.col("failures_since") / pl.max_horizontal("requests_since", pl.lit(1))).clip(0, 1)
     span = pl.lit(end - start if start is not None else None, dtype=pl.Duration("us"))
-    pace = pl.max_horizontal(span / 10, (pl.col("last") - pl.col("onset")) / pl.max_horizontal(pl.col("count"), pl.lit(1)) * 3)
+    pace = pl.max_horizontal(
+        span / 10, (pl.col("last") - pl.col("onset")) / pl.max_horizontal(pl.col("count"), pl.lit(1)) * 3
+    )
     return main.with_columns(
         worked_after=after,
         state=pl.when(pl.col("last").is_null()).then(None)
         .when((1 - share).pow(after) < OVER).then(pl.lit("over"))
-        .when((after == 0) & ((pl.lit(end) - pl.col("last") > pace) | (pl.col("count") == 1))).then(pl.lit("quiet"))
+        .when((after == 0) & ((pl.lit(end, dtype=pl.Datetime("us")) - pl.col("last") > pace) | (pl.col("count") == 1))).then(pl.lit("quiet"))
         .otherwise(pl.lit("going on")),
     ).drop("worked_total", "worked_all", "requests_all")  # fmt: skip
 
@@ -248,7 +337,9 @@ def _with_state(main: pl.DataFrame, traffic: pl.DataFrame, start: Any, end: Any)
 
 def _changes(main: pl.DataFrame, roots: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """What the failing requests have had since about the onset while the place had another value before."""
-    begun = main.filter(pl.col("onset").is_not_null() & (pl.col("requests_before") > pl.col("failures_before"))).select("incident", "place", "onset")
+    begun = main.filter(pl.col("onset").is_not_null() & (pl.col("requests_before") > pl.col("failures_before"))).select(
+        "incident", "place", "onset"
+    )
     timed = placed.filter(pl.col("time").is_not_null())
     places = begun.select("place").unique()
     ours = roots.join(begun, on="incident").filter(pl.col("time") >= pl.col("onset")).select("id", "incident")
@@ -257,17 +348,32 @@ def _changes(main: pl.DataFrame, roots: pl.DataFrame, placed: pl.DataFrame) -> p
     return every.group_by("incident", maintain_order=True).agg(changed=pl.struct("parameter", "was", "now", "at"))
 
 
-def _change(parameter: str, begun: pl.DataFrame, ours: pl.DataFrame, timed: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    long = pl.concat([timed.select("time", place=key, value=parameter).drop_nulls().join(places, on="place", how="semi") for key in ("of_host", "of_client")])
+def _change(
+    parameter: str, begun: pl.DataFrame, ours: pl.DataFrame, timed: pl.DataFrame, places: pl.DataFrame
+) -> pl.DataFrame:
+    long = pl.concat(
+        [
+            timed.select("time", place=key, value=parameter).drop_nulls().join(places, on="place", how="semi")
+            for key in ("of_host", "of_client")
+        ]
+    )
     values = long.group_by("place", "value").agg(since=pl.col("time").min(), uses=pl.len())
     now = (
         timed.select("id", value=parameter).drop_nulls().join(ours, on="id").group_by("incident", "value").agg(uses=pl.len())
         .sort("uses", "value", descending=True).unique("incident", keep="first", maintain_order=True).select("incident", now="value")
     )  # fmt: skip
     history = begun.join(values, on="place")
-    was = history.filter(pl.col("since") < pl.col("onset")).sort("uses", "value", descending=True).select("incident", was="value", was_since="since")
+    was = (
+        history.filter(pl.col("since") < pl.col("onset"))
+        .sort("uses", "value", descending=True)
+        .select("incident", was="value", was_since="since")
+    )
     fresh = now.join(history.select("incident", "onset", now="value", at="since"), on=["incident", "now"])
-    pairs = fresh.join(was, on="incident").filter((pl.col("was") != pl.col("now")) & (pl.col("was_since") < pl.col("at")))
-    near = pl.col("at") >= pl.col("onset") - pl.max_horizontal((pl.col("onset") - pl.col("was_since")) / 10, pl.duration(seconds=1))
+    pairs = fresh.join(was, on="incident").filter(
+        (pl.col("was") != pl.col("now")) & (pl.col("was_since") < pl.col("at"))
+    )
+    near = pl.col("at") >= pl.col("onset") - pl.max_horizontal(
+        (pl.col("onset") - pl.col("was_since")) / 10, pl.duration(seconds=1)
+    )
     pairs = pairs.filter(near).unique("incident", keep="first", maintain_order=True)
     return pairs.select("incident", pl.lit(parameter).alias("parameter"), "was", "now", "at")

@@ -95,7 +95,9 @@ SECRET_HEADERS = re.compile(
 # --- secrets in free text -----------------------------------------------------------------------------------------------
 
 _KINDS = "|".join(sorted({*SECRET_PARAMETERS.values(), "opaque", "user"}))
-_MARK = re.compile(rf"(?:(?:{_KINDS}):[0-9a-f]{{8}}|\[?(?:FILTERED|REDACTED|redacted|hidden|secret)\]?|\*+|…|\.\.\.|-|null|None|nil|undefined)\Z")
+_MARK = re.compile(
+    rf"(?:(?:{_KINDS}):[0-9a-f]{{8}}|\[?(?:FILTERED|REDACTED|redacted|hidden|secret)\]?|\*+|…|\.\.\.|-|null|None|nil|undefined)\Z"
+)
 """What stands in a secret's place already: our own mark, or what others write."""
 
 _WORDY_NAMES = {"request", "response"}
@@ -109,14 +111,20 @@ _HEADER = re.compile(
     r"""((?:proxy-)?authorization\\?["']?\s*(?::|=>|=|,)\s*\[?\\?["']?(?:Bearer|Basic|DPoP|Token|Negotiate|MAC)\s+)([^\s"',;\\\]}]+)""",
     re.IGNORECASE,
 )
-_SCHEME = re.compile(r"\b(Bearer|Basic|DPoP|Token)([ =+:]|%20)+(?!realm\b|error|scope\b|authorization\b)([A-Za-z0-9+/._~=%-]{12,})", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"\b(Bearer|Basic|DPoP|Token)([ =+:]|%20)+(?!realm\b|error|scope\b|authorization\b)([A-Za-z0-9+/._~=%-]{12,})",
+    re.IGNORECASE,
+)
 _USERINFO = re.compile(r"""(?<=://)([^\s/?#"'<>\\]+)@""")
 _NAME = re.compile(
     # a name and = or : or => (also quoted or escaped): what follows is its value
     r"""(?<![\w-])(?P<name>[\w-]++)(?P<glue>\\?["']?\]?\s*(?:=>|=|:)\s*\[?(?:b(?=\\?["']))?(?P<quote>\\?["'])?)"""
 )
 _VALUE = {
-    quote: re.compile(rf"(?:(?!{re.escape(quote)})(?:\\.|[^\\\r\n]))+") if quote else re.compile(r"""[^\s"'&;,<>(){}\[\]|\\]+""") for quote in ("", '"', "'", '\\"', "\\'")
+    quote: re.compile(rf"(?:(?!{re.escape(quote)})(?:\\.|[^\\\r\n]))+")
+    if quote
+    else re.compile(r"""[^\s"'&;,<>(){}\[\]|\\]+""")
+    for quote in ("", '"', "'", '\\"', "\\'")
 }
 """Opening quote -> the value up to what ends it."""
 _COOKIES = re.compile(r"""[^"'\r\n]+""")
@@ -124,7 +132,9 @@ _ENCODED_NAME = re.compile(r"(?P<name>[\w-]++)(?P<glue>%(?:25)*3D)(?P<quote>)", 
 """The same inside of a percent-encoded URL, encoded once or more."""
 _ENCODED_START = re.compile(r"(?:25)*(?:3F|26|23|22|7B)", re.IGNORECASE)
 _ENCODED_VALUE = re.compile(r"""(?:(?!%(?:25)*(?:26|23|22|7D))[^\s"'&<>(){}\[\]|\\])+""", re.IGNORECASE)
-_LISTED_NAME = re.compile(r"""(?P<quote>["'])(?P<name>[\w-]++)(?P=quote)\s*,\s*(?:["']value["']\s*:\s*)?["']|<(?P<tag>[\w-]++)>""")
+_LISTED_NAME = re.compile(
+    r"""(?P<quote>["'])(?P<name>[\w-]++)(?P=quote)\s*,\s*(?:["']value["']\s*:\s*)?["']|<(?P<tag>[\w-]++)>"""
+)
 """``{"name": "code", "value": "…"}``, ``("code", "…")`` and ``<access_token>…</access_token>``."""
 _LISTED_VALUE = re.compile(r"[^\"'<\r\n]+")
 _OPAQUE = re.compile(r"(?<![A-Za-z0-9_./%+~-])[A-Za-z0-9_~+/-]{32,}={0,2}(?![A-Za-z0-9_./-]*\.[a-z]{2,})")
@@ -136,9 +146,12 @@ _KNOWN_HARMLESS = re.compile(
 """What stands before a long random value that is no secret."""
 
 _HARMLESS_VALUE = re.compile(
-    r"(?:\d{1,3}|true|false|expired|invalid|incorrect|wrong|missing|mismatch|revoked|empty|is|was|are|not|has|the|a|an|and|for|from|required|must|does|cannot|could|should)\Z", re.IGNORECASE
+    r"(?:\d{1,3}|true|false|expired|invalid|incorrect|wrong|missing|mismatch|revoked|empty|is|was|are|not|has|the|a|an|and|for|from|required|must|does|cannot|could|should)\Z",
+    re.IGNORECASE,
 )
-_WORDS = re.compile(r"(?:[a-z]{1,20}(?:[_-][a-z]{1,20})*|[A-Z]{1,20}(?:_[A-Z]{1,20})*|(?:[A-Z][a-z]{2,15}){1,6})[.!?]?\Z")
+_WORDS = re.compile(
+    r"(?:[a-z]{1,20}(?:[_-][a-z]{1,20})*|[A-Z]{1,20}(?:_[A-Z]{1,20})*|(?:[A-Z][a-z]{2,15}){1,6})[.!?]?\Z"
+)
 """A plain word, an error's name in snake_case, CAPITALS or CamelCase: no server makes up codes that read like that."""
 _ERROR_NUMBER = re.compile(r"[A-Z]{1,8}[-_]?\d{2,8}\Z")
 _HASHED = re.compile(r"code_challenge_method=s256", re.IGNORECASE)
@@ -158,7 +171,15 @@ def kind_of(name: str) -> str | None:
 
 
 _SECRET_NAME = re.compile(rf"{_ENDINGS}\Z")
-_KIND_OF_ENDING = (("secret", "secret"), ("refresh", "refresh"), ("pass", "password"), ("verifier", "verifier"), ("assertion", "assertion"), ("session", "session"), ("code", "code"))
+_KIND_OF_ENDING = (
+    ("secret", "secret"),
+    ("refresh", "refresh"),
+    ("pass", "password"),
+    ("verifier", "verifier"),
+    ("assertion", "assertion"),
+    ("session", "session"),
+    ("code", "code"),
+)
 
 
 class Redactor:
@@ -211,7 +232,10 @@ class Redactor:
             head = _JWT.sub(lambda m: self._mark("token", m[0]), head)
         if len(head) < 32:
             return head
-        return "/".join(self._mark("opaque", part) if len(part) >= 32 and _OPAQUE.fullmatch(part) and _looks_random(part) else part for part in head.split("/"))
+        return "/".join(
+            self._mark("opaque", part) if len(part) >= 32 and _OPAQUE.fullmatch(part) and _looks_random(part) else part
+            for part in head.split("/")
+        )
 
     def _query(self, query: str) -> str:
         if "=" not in query:
@@ -221,7 +245,9 @@ class Redactor:
             name, equals, value = part.partition("=")
             if value:
                 kind = kind_of(unquote(name)) if "%" in name else kind_of(name)
-                if kind and not (name == "code_challenge" and _HASHED.search(query)):  # a plain one is the verifier itself (RFC 7636 §4.2)
+                if kind and not (
+                    name == "code_challenge" and _HASHED.search(query)
+                ):  # a plain one is the verifier itself (RFC 7636 §4.2)
                     value = self._mark(kind, unquote_plus(value))
                 elif len(value) > 12:
                     value = self._inner(name, value)
@@ -262,16 +288,19 @@ class Redactor:
         return self._replace(text, _ENCODED_NAME, self._pair)
 
     @staticmethod
-    def _replace(text: str, names: re.Pattern[str], replace: Callable[[str, re.Match[str]], tuple[int, str] | None]) -> str:
+    def _replace(
+        text: str, names: re.Pattern[str], replace: Callable[[str, re.Match[str]], tuple[int, str] | None]
+    ) -> str:
         """Every value behind a name replaced; ``replace`` gives where the value ends and what takes its place, or None."""
-        done, out = 0, []
+        done = 0
+        out: list[str] = []
         for match in names.finditer(text):
             if match.start() >= done and (new := replace(text, match)) is not None:
                 out += (text[done : match.end()], new[1])
                 done = new[0]
         return "".join((*out, text[done:])) if out else text
 
-    def _pair(self, text: str, match: re.Match[str]) -> tuple[int, str] | None:
+    def _pair(self, text: str, match: re.Match[str]) -> tuple[int, str] | None:  # noqa: PLR0911 - one reason after another to leave it
         name, encoded = match["name"].lower(), match["glue"][0] == "%"
         if encoded:
             name = _ENCODED_START.sub("", name, 1)
@@ -284,7 +313,11 @@ class Redactor:
         if found is None:
             return None
         value = found[0]
-        if _MARK.match(value) or _HARMLESS_VALUE.match(value) or (match["glue"] == ":" and _MARK.match(f"{name}:{value}")):
+        if (
+            _MARK.match(value)
+            or _HARMLESS_VALUE.match(value)
+            or (match["glue"] == ":" and _MARK.match(f"{name}:{value}"))
+        ):
             return None
         if name == "request_uri" and value.startswith(("/", "http")):
             return found.end(), self.url(value)  # nginx's name for the request's own path and query
@@ -309,7 +342,14 @@ class Redactor:
     def _opaque(self, text: str) -> str:
         if len(text) < 32:
             return text
-        return _OPAQUE.sub(lambda m: self._mark("opaque", m[0]) if _looks_random(m[0]) and not _KNOWN_HARMLESS.search(text, max(0, m.start() - 40), m.start()) else m[0], text)
+        return _OPAQUE.sub(
+            lambda m: (
+                self._mark("opaque", m[0])
+                if _looks_random(m[0]) and not _KNOWN_HARMLESS.search(text, max(0, m.start() - 40), m.start())
+                else m[0]
+            ),
+            text,
+        )
 
     def _mark(self, kind: str, value: str) -> str:
         return value if _MARK.match(value) else self.fingerprint(kind, value) or ""
@@ -321,7 +361,12 @@ _MAY_HOLD_HEADERS = re.compile(r"cookie|authorization|bearer|basic|dpop|token", 
 
 
 def _looks_secret(value: str) -> bool:
-    return len(value) >= 8 and (any(c.isdigit() for c in value) or len(value) >= 20) and "=" not in value[:3] and not _WORDS.match(value)
+    return (
+        len(value) >= 8
+        and (any(c.isdigit() for c in value) or len(value) >= 20)
+        and "=" not in value[:3]
+        and not _WORDS.match(value)
+    )
 
 
 def _looks_random(value: str) -> bool:

@@ -18,12 +18,10 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import polars as pl
@@ -31,8 +29,13 @@ import polars as pl
 from oauthtrace import exchange
 from oauthtrace.privacy import Redactor
 from oauthtrace.sources import Reading, Reject, opening
-from oauthtrace.sources.intake import Progress
 from oauthtrace.sources.resume import STATE, Resumer, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+    from oauthtrace.sources.intake import Progress
 
 SCHEMA_VERSION = 1
 LOCK_WAIT_S = 2.0
@@ -96,7 +99,9 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Nothing is open between two calls."""
 
     @property
@@ -113,43 +118,45 @@ class Store:
             StoreError: the database can't be read.
         """
         bounds = [("time >= ?", since), ("time < ?", until)]
-        where = " and ".join(text for text, bound in bounds if bound is not None)
-        frame = self._frame(f"select * from exchanges{f' where {where}' if where else ''}", [bound for _, bound in bounds if bound is not None])
+        where = " and ".join(["true", *(text for text, bound in bounds if bound is not None)])
+        query = f"select * from exchanges where {where}"  # noqa: S608 - texts of this function
+        with self._open(read_only=True) as con:
+            frame = pl.DataFrame(con.sql(query, params=[bound for _, bound in bounds if bound is not None]))
         missing = [pl.lit(None).alias(name) for name in exchange.SCHEMA if name not in frame.columns]
         return frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in exchange.SCHEMA.items())
 
     def inputs(self) -> list[Reading]:
         """One reading an input, with its tally over all runs, in the order in which they were first read."""
-        counts = "select input, count(*) as n from exchanges group by input"
-        rows = self._frame(f"select i.*, coalesce(n, 0) as exchanges from inputs i left join ({counts}) using (input) order by i.rowid")
-        rejects = self._kept_rejects()
+        with self._open(read_only=True) as con:
+            counts, rejects = _counts(con), _kept_rejects(con)
+            rows = pl.DataFrame(con.sql("select * from inputs order by rowid"))
         out = []
         for row in rows.iter_rows(named=True):
-            reading = Reading(row["file"], Redactor(bytes(16)), row["format"], row["records"], row["exchanges"], row["rejected"])
+            reading = Reading(
+                row["file"],
+                Redactor(bytes(16)),
+                row["format"],
+                row["records"],
+                counts.get(row["input"], 0),
+                row["rejected"],
+            )
             reading.rejects = rejects.get(row["input"], [])
             reading.notes, reading.hosts = list(row["notes"] or ()), Counter(json.loads(row["hosts"] or "{}"))
             reading.origin, reading.lines_before = row["origin"] or "", row["lines"] or 0
             out.append(reading)
         return out
 
-    def _kept_rejects(self) -> dict[str, list[Reject]]:
-        query = "select * from rejects qualify row_number() over (partition by input order by position) <= ? order by position"
-        kept: dict[str, list[Reject]] = {}
-        for key, *reject in self._frame(query, [Reading.KEPT_REJECTS]).iter_rows():
-            kept.setdefault(key, []).append(Reject(*reject))
-        return kept
-
     def rejects(self) -> pl.DataFrame:
         """The records that could not be read: file, format, position, reason, excerpt (redacted)."""
-        return self._frame("select file, format, r.position, reason, excerpt from rejects r join inputs using (input) order by file, r.position")
-
-    def _frame(self, query: str, values: Iterable[Any] = ()) -> pl.DataFrame:
+        query = "select file, format, r.position, reason, excerpt from rejects r join inputs using (input) order by file, r.position"
         with self._open(read_only=True) as con:
-            return pl.DataFrame(con.sql(query, params=list(values)))
+            return pl.DataFrame(con.sql(query))
 
     # --- taking in -------------------------------------------------------------------------------------------------
 
-    def ingest(self, paths: Iterable[str | Path], *, input_format: str | None = None, progress: Progress | None = None) -> list[Reading]:
+    def ingest(
+        self, paths: Iterable[str | Path], *, input_format: str | None = None, progress: Progress | None = None
+    ) -> list[Reading]:
         """Take in what is new in some inputs since they were read last.
 
         Args:
@@ -185,8 +192,8 @@ class Store:
 
     def _tallied(self, readings: list[tuple[Reading, str]], added: Counter[str]) -> list[Reading]:
         """The readings with the exchanges that the database holds of their streams."""
-        counts = dict(self._frame("select input, count(*) from exchanges group by input").iter_rows())
-        rejects = self._kept_rejects()
+        with self._open(read_only=True) as con:
+            counts, rejects = _counts(con), _kept_rejects(con)
         for reading, key in readings:
             reading.exchanges, reading.added = counts.get(key, 0), added.pop(key, 0)
             reading.rejects = rejects.get(key) or reading.rejects
@@ -248,16 +255,22 @@ class Store:
         if tables and not {"meta", "exchanges", "inputs", "rejects"} <= tables:
             raise StoreError(f"{self.path}: a DuckDB file, but none of oauthtrace's; choose another name")
         if not tables and read_only:
-            raise StoreError(f"{self.path}: the database is empty; `oauthtrace ingest PATH... --db {self.path}` fills it")
+            raise StoreError(
+                f"{self.path}: the database is empty; `oauthtrace ingest PATH... --db {self.path}` fills it"
+            )
         if tables:
             found = int(dict(con.execute("select name, value from meta").fetchall()).get("schema", 0))
             if found > SCHEMA_VERSION:
-                raise StoreError(f"{self.path}: made by a newer oauthtrace (schema {found}, this one knows {SCHEMA_VERSION}); update oauthtrace")
+                raise StoreError(
+                    f"{self.path}: made by a newer oauthtrace (schema {found}, this one knows {SCHEMA_VERSION}); update oauthtrace"
+                )
         if not read_only:
             _make_tables(con)
             if not tables:
                 created = datetime.now(UTC).isoformat(timespec="seconds")
-                con.executemany("insert into meta values (?, ?)", [["schema", str(SCHEMA_VERSION)], ["created", created]])
+                con.executemany(
+                    "insert into meta values (?, ?)", [["schema", str(SCHEMA_VERSION)], ["created", created]]
+                )
 
     @contextlib.contextmanager
     def _said(self) -> Iterator[None]:
@@ -272,15 +285,33 @@ class Store:
         lowered = text.lower()
         file = self.path
         if _is_locked(error):
-            return StoreError(f"{file}: another process has it open for writing and did not let go within {LOCK_WAIT_S:g} s; try again when it is done")
+            return StoreError(
+                f"{file}: another process has it open for writing and did not let go within {LOCK_WAIT_S:g} s; try again when it is done"
+            )
         if "no space left" in lowered or "enospc" in lowered or "could not write" in lowered:
-            return StoreError(f"{file}: the disk is full; nothing of the last batch was kept, make room and run the same command again")
-        if "not a valid duckdb" in lowered or "not a database" in lowered or "unable to deserialize" in lowered or "corrupt" in lowered:
+            return StoreError(
+                f"{file}: the disk is full; nothing of the last batch was kept, make room and run the same command again"
+            )
+        if (
+            "not a valid duckdb" in lowered
+            or "not a database" in lowered
+            or "unable to deserialize" in lowered
+            or "corrupt" in lowered
+        ):
             return StoreError(f"{file}: not a DuckDB database, or a damaged one; choose another name for --db")
         if "version number" in lowered or "serialization version" in lowered:
-            return StoreError(f"{file}: written by another version of DuckDB than the installed one ({duckdb.__version__}); update duckdb")
-        if "permission denied" in lowered or "read-only" in lowered or "cannot open file" in lowered or isinstance(error, OSError):
-            return StoreError(f"{file}: can't be opened here (no such folder, or no permission to write); choose another place for --db")
+            return StoreError(
+                f"{file}: written by another version of DuckDB than the installed one ({duckdb.__version__}); update duckdb"
+            )
+        if (
+            "permission denied" in lowered
+            or "read-only" in lowered
+            or "cannot open file" in lowered
+            or isinstance(error, OSError)
+        ):
+            return StoreError(
+                f"{file}: can't be opened here (no such folder, or no permission to write); choose another place for --db"
+            )
         return StoreError(f"{file}: {text.splitlines()[0] if text else type(error).__name__}")
 
     # --- the key ---------------------------------------------------------------------------------------------------
@@ -293,7 +324,9 @@ class Store:
         if check is None:
             con.execute("insert or replace into meta values ('key_check', ?)", [own])
         elif check != own:
-            raise StoreError(f"{self.key_file}: not the key that {self.path} was begun with, fingerprints would not match; put the right one back, or ingest into a new file")
+            raise StoreError(
+                f"{self.key_file}: not the key that {self.path} was begun with, fingerprints would not match; put the right one back, or ingest into a new file"
+            )
         return key
 
     def _read_key(self, *, may_make: bool) -> bytes:
@@ -303,9 +336,13 @@ class Store:
             return bytes.fromhex(self.key_file.read_text().strip())
         except FileNotFoundError:
             if not may_make:
-                raise StoreError(f"{self.key_file}: the key of {self.path} is missing; put it back, or ingest into a new file") from None
+                raise StoreError(
+                    f"{self.key_file}: the key of {self.path} is missing; put it back, or ingest into a new file"
+                ) from None
         except ValueError:
-            raise StoreError(f"{self.key_file}: not a key (hexadecimal digits); put the right one back, or ingest into a new file") from None
+            raise StoreError(
+                f"{self.key_file}: not a key (hexadecimal digits); put the right one back, or ingest into a new file"
+            ) from None
         key = secrets.token_bytes(32)
         with os.fdopen(os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
             handle.write(key.hex())
@@ -333,13 +370,29 @@ def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(f"alter table {table} add column {name} {columns[name]}")
 
 
+def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Exchanges of each input."""
+    return dict(con.execute("select input, count(*) from exchanges group by input").fetchall())
+
+
+def _kept_rejects(con: duckdb.DuckDBPyConnection) -> dict[str, list[Reject]]:
+    """The first rejects of each input, in the order of their positions."""
+    query = "select input, position, reason, excerpt from rejects qualify row_number() over (partition by input order by position) <= ? order by position"
+    kept: dict[str, list[Reject]] = {}
+    for key, *reject in con.execute(query, [Reading.KEPT_REJECTS]).fetchall():
+        kept.setdefault(key, []).append(Reject(*reject))
+    return kept
+
+
 def _reopen(con: duckdb.DuckDBPyConnection, key: str, line: int) -> Counter[str]:
     """Take back what is read again: of a log what stands behind a line, of a capture (-1) only its rejects."""
     if line < 0:
         con.execute("delete from rejects where input = ?", [key])
         return Counter()
     con.execute("delete from rejects where input = ? and position > ?", [key, line])
-    gone = con.execute("delete from exchanges where input = ? and source_position > ? returning id", [key, line]).fetchall()
+    gone = con.execute(
+        "delete from exchanges where input = ? and source_position > ? returning id", [key, line]
+    ).fetchall()
     return Counter({key: len(gone)})
 
 
@@ -362,6 +415,7 @@ def _write_state(con: duckdb.DuckDBPyConnection, step: Step) -> None:
         con.execute("update exchanges set source_file = ? where input = ?", [state["file"], step.input])
     if state["format"] == "unknown":
         con.execute("delete from rejects where input = ?", [step.input])
-    con.execute(f"insert or replace into inputs ({', '.join(state)}) values ({', '.join('?' * len(state))})", list(state.values()))  # noqa: S608
+    insert = f"insert or replace into inputs ({', '.join(state)}) values ({', '.join('?' * len(state))})"  # noqa: S608 - names of STATE
+    con.execute(insert, list(state.values()))
     for reject in step.reading.rejects:
         con.execute("insert into rejects values (?, ?, ?, ?)", [step.input, *reject])

@@ -34,7 +34,7 @@ def base(n, time, **more):
     return row
 
 
-def sign_in(n, time, client, *, uri, fails=False, user=None):
+def sign_in(n, time, client, *, uri, fails=False, user=None):  # noqa: PLR0913
     """The rows of one sign-in: authorize, callback, token; or the refused authorize request."""
     state, code = f"state:{n:08x}", f"code:{n:08x}"
     who = {"client_address": f"10.0.0.{n % 200}", "user_fp": f"user:{(user if user is not None else n):08x}"}
@@ -57,13 +57,11 @@ def sign_in(n, time, client, *, uri, fails=False, user=None):
                 step="authorization",
                 path=path,
                 **asked,
-                **{
-                    "status": 400,
-                    "facts": ["html answer", "error page"],
-                    "answer_type": "text/html",
-                    "message": page,
-                    "error_description": page,
-                },
+                status=400,
+                facts=["html answer", "error page"],
+                answer_type="text/html",
+                message=page,
+                error_description=page,
             )
         ]
     secret = {
@@ -121,11 +119,9 @@ def rows():
                 n + 1,
                 at + timedelta(milliseconds=13),
                 **one,
-                **{
-                    "status": 400,
-                    "error": "invalid_grant",
-                    "error_description": "Maximum allowed refresh token reuse exceeded",
-                },
+                status=400,
+                error="invalid_grant",
+                error_description="Maximum allowed refresh token reuse exceeded",
             )
         )
         n += 10
@@ -190,6 +186,12 @@ def reading(file="capture.har", form="har", **more):
     for name, value in more.items():
         setattr(made, name, value)
     return made
+
+
+def analysed(rows, causes=None):
+    """The analysis of rows, its causes as the ranking has them, or given."""
+    made = analyze_frame(exchange.frame(rows), [reading(exchanges=len(rows), records=len(rows))] if rows else [])
+    return with_causes(made, causes) if causes else made
 
 
 def morning():

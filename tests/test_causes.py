@@ -7,14 +7,14 @@ import tomllib
 
 import polars as pl
 import pytest
-
 from conftest import ROOT, analyse_example, told
+
 from oauthtrace.causes import UNKNOWN, causes, expression
-from oauthtrace.correlate import correlate
 from oauthtrace.context import add_context
+from oauthtrace.correlate import correlate
 from oauthtrace.diagnose import with_concepts
 from oauthtrace.exchange import empty
-from oauthtrace.oauth.messages import vocabulary
+from oauthtrace.oauth.messages import _lexicon, vocabulary
 
 FOLDER = ROOT / "oauthtrace" / "causes"
 FILES = {f"{f.parent.name}/{f.stem}": tomllib.loads(f.read_text("utf-8")) for f in sorted(FOLDER.glob("*/*.toml"))}
@@ -96,7 +96,11 @@ def columns() -> pl.DataFrame:
 def test_its_signs_can_be_asked(cause_id: str, columns: pl.DataFrame) -> None:
     cause = causes()[cause_id]
     subjects, predicates = vocabulary()
-    known = {f"{s} {p}" for s in (*subjects, "it") for p in predicates} | {"reasons listed"}
+    known = (
+        {f"{s} {p}" for s in (*subjects, "it") for p in (*predicates, "any", "named")}
+        | {"reasons listed"}
+        | {f"phrase {p}" for p in _lexicon().phrases.groupindex}
+    )
     assert [c for c in cause.said if c not in known] == [], "concepts that words.toml cannot give"
     for when in [s.when for s in cause.signs] + ([cause.fits] if cause.fits else []):
         assert [c for c in re.findall(r"\{([a-z_]+ [a-z_]+)\}", when) if c not in known] == [], (

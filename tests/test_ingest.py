@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from oauthtrace.store import Store
 
 KEY = bytes(range(32))
@@ -69,7 +70,7 @@ class Place:
 # --- any split gives the same -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     count=st.integers(1, 12),
@@ -243,11 +244,11 @@ def test_what_can_not_be_read_does_not_stop_the_rest(place):
     place.write("a.bin", bytes(range(256)) * 40)
     place.write("b.log", b"")
     place.write("c.log", lines("access", 0, 2) + b"\xff\xfe caf\xe9\n" + lines("access", 2, 3))
-    place.write("d.log.gz", gzip.compress(lines("access", 0, 500, m=9), mtime=0)[:-30])
+    place.write("d.log.gz", gzip.compress(lines("access", 0, 59, m=9) * 9, mtime=0)[:-30])
     readings = {Path(reading.file).name: reading for reading in place.ingest("*")}
     assert readings["a.bin"].format == "unknown"
     assert readings["a.bin"].rejects
     assert readings["b.log"].notes == ["the file is empty"]
     assert (readings["c.log"].records, readings["c.log"].exchanges) == (4, 3)
     assert readings["d.log.gz"].exchanges > 0
-    assert readings["d.log.gz"].rejected == 1
+    assert readings["d.log.gz"].rejects[-1].reason.startswith("reading stopped here")

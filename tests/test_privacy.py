@@ -174,8 +174,8 @@ def test_another_key_gives_another_mark(value: str, kind: str) -> None:
     assert one != other
 
 
-@given(st.text(), st.text(min_size=1))
-def test_the_kind_is_not_part_of_what_is_hashed(value: str, kind: str) -> None:
+@given(st.text())
+def test_the_kind_is_not_part_of_what_is_hashed(value: str) -> None:
     mark, other = REDACTOR.fingerprint("x", value), REDACTOR.fingerprint("y", value)
     assert (mark is None) == (value == "")
     assert (mark or "x:")[2:] == (other or "y:")[2:]

@@ -78,9 +78,11 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the opt
 
 
 @app.callback()
-def options(
+def _program(
     *,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Options of the program itself."""
 

@@ -23,7 +23,12 @@ class Output(StrEnum):
     junit = "junit"
 
 
-Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write the HTML report, one self-contained file.", show_default=False)]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE.html", help="Write the HTML report, one self-contained file.", show_default=False
+    ),
+]
 Printed = Annotated[Output, typer.Option("--format", help="What is printed.")]
 Every = Annotated[bool, typer.Option("--all", help="Show every incident, not only the worst.")]
 
@@ -57,7 +62,15 @@ def analyze(  # noqa: PLR0913 - each is an option
     files = list(opening.expand(paths or []))
     with terminal.progress(files) as progress:
         found = analysis.analyze(
-            files, db=db, input_format=input_format, since=since, until=until, client=client, provider=provider, cause=cause, progress=progress
+            files,
+            db=db,
+            input_format=input_format,
+            since=since,
+            until=until,
+            client=client,
+            provider=provider,
+            cause=cause,
+            progress=progress,
         )
     read_any = complain(found.inputs, files)
     if files and not read_any and (db is None or found.exchanges.is_empty()):
@@ -80,7 +93,9 @@ def complain(readings: "list[Reading]", files: list[str]) -> bool:
     ours = [reading for reading in readings if reading.file in named]
     for reading in ours:
         if reading.format == "unknown":
-            reason = reading.rejects[0].reason if reading.rejects else next(iter(reading.notes), "nothing to read in it")
+            reason = (
+                reading.rejects[0].reason if reading.rejects else next(iter(reading.notes), "nothing to read in it")
+            )
             remedy = "; name its format with --input-format" if reason == "no known format" else ""
             say(("not read: ", "bold yellow"), f"{reading.file}: {reason}{remedy}")
     return any(reading.format != "unknown" for reading in ours)

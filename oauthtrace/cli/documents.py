@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 
 from oauthtrace import __version__, incidents
-from oauthtrace.analysis import Analysis
 from oauthtrace.causes import causes
 from oauthtrace.cli.terminal import safe
+
+if TYPE_CHECKING:
+    from oauthtrace.analysis import Analysis
 
 Member = dict[str, Any]
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -55,13 +57,36 @@ def as_markdown(found: Analysis) -> str:
         lines += ["| failures | cause | client | server | from | to | |", "|--:|---|---|---|---|---|---|"]
     rows = list(table.iter_rows(named=True))
     for row in rows:
-        cells = (f"{row['count']:,}", row["cause"], row["client"] or "", row["provider"] or row["host"] or "", clock(row["first"]), clock(row["last"]), "proved" if row["proof"] else f"{row['confidence']:.0%}")
+        cells = (
+            f"{row['count']:,}",
+            row["cause"],
+            row["client"] or "",
+            row["provider"] or row["host"] or "",
+            clock(row["first"]),
+            clock(row["last"]),
+            "proved" if row["proof"] else f"{row['confidence']:.0%}",
+        )
         lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
-    examples = {row["id"]: row for row in found.failures.filter(pl.col("id").is_in(table["example"].implode())).iter_rows(named=True)}
+    examples = {
+        row["id"]: row
+        for row in found.failures.filter(pl.col("id").is_in(table["example"].implode())).iter_rows(named=True)
+    }
     for row in rows:
         cause, example = causes()[row["cause"]], examples[row["example"]]
-        lines += ["", f"## {cause.id}: {_cell(row['client'] or row['host'] or 'unknown client')}", "", *(f"- {_cell(sentence)}" for sentence in example["evidence"])]
-        lines += ["", f"**{cause.remedy.summary}**", "", *(f"1. {step}" for step in cause.remedy.steps()), "", f"References: {', '.join(cause.references)}"]
+        lines += [
+            "",
+            f"## {cause.id}: {_cell(row['client'] or row['host'] or 'unknown client')}",
+            "",
+            *(f"- {_cell(sentence)}" for sentence in example["evidence"]),
+        ]
+        lines += [
+            "",
+            f"**{cause.remedy.summary}**",
+            "",
+            *(f"1. {step}" for step in cause.remedy.steps()),
+            "",
+            f"References: {', '.join(cause.references)}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -82,11 +107,20 @@ def as_sarif(found: Analysis) -> str:
         "name": "oauthtrace",
         "version": __version__,
         "rules": [
-            {"id": c.id, "shortDescription": {"text": c.title}, "fullDescription": {"text": c.meaning}, "help": {"text": "\n".join([c.remedy.summary, *c.remedy.steps()])}}
+            {
+                "id": c.id,
+                "shortDescription": {"text": c.title},
+                "fullDescription": {"text": c.meaning},
+                "help": {"text": "\n".join([c.remedy.summary, *c.remedy.steps()])},
+            }
             for c in rules
         ],
     }
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": [_result(failure, place[failure["cause"]]) for failure in failures]}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(failure, place[failure["cause"]]) for failure in failures],
+    }
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(document, ensure_ascii=False, indent=2)
 
@@ -128,7 +162,10 @@ def _case(family: str, cause: str, failures: list[Member]) -> str:
     opening = f"  <testcase classname={quoteattr(family)} name={quoteattr(cause)}"
     if not failures:
         return f"{opening}/>"
-    lines = [f"{f['time'] or 'no time'} {f['source']['file']}:{f['source']['position']} {' '.join(f['evidence'])}" for f in failures[:50]]
+    lines = [
+        f"{f['time'] or 'no time'} {f['source']['file']}:{f['source']['position']} {' '.join(f['evidence'])}"
+        for f in failures[:50]
+    ]
     message = f"{len(failures)} {'failure' if len(failures) == 1 else 'failures'}: {causes()[cause].title}"
     text = escape(_NOT_XML.sub("\ufffd", "\n".join(lines)))
     return f"{opening}><failure message={quoteattr(message)}>{text}</failure></testcase>"

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from oauthtrace.causes import Cause
     from oauthtrace.providers import Code
 
-Word = Annotated[str, typer.Argument(help="A cause (redirect-uri/scheme), a family, an OAuth error (invalid_grant) or a provider's code (AADSTS50011).", show_default=False)]
+Word = Annotated[
+    str,
+    typer.Argument(
+        help="A cause (redirect-uri/scheme), a family, an OAuth error (invalid_grant) or a provider's code (AADSTS50011).",
+        show_default=False,
+    ),
+]
 INDENT = 2
 
 
@@ -45,7 +51,9 @@ def _codes(word: str) -> list[Code]:
     from oauthtrace.providers import STANDARD, find_codes, find_texts, providers  # noqa: PLC0415 - see above
 
     lowered = word.lower()
-    listed = [code for provider in providers().values() for name, code in provider.codes.items() if name.lower() == lowered]
+    listed = [
+        code for provider in providers().values() for name, code in provider.codes.items() if name.lower() == lowered
+    ]
     if not listed:
         listed = [code for provider, name in find_codes(word) if (code := providers()[provider].codes.get(name))]
     if not listed and " " in word:
@@ -58,7 +66,12 @@ def _unknown(word: str) -> None:
     from oauthtrace.cli.terminal import say  # noqa: PLC0415
     from oauthtrace.providers import providers  # noqa: PLC0415
 
-    names = {name.lower(): name for provider in providers().values() for name in provider.codes if " " not in name and "*" not in name}
+    names = {
+        name.lower(): name
+        for provider in providers().values()
+        for name in provider.codes
+        if " " not in name and "*" not in name
+    }
     names |= {cause: cause for cause in causes()} | {cause.partition("/")[2]: cause for cause in causes()}
     near = list(dict.fromkeys(names[match] for match in get_close_matches(word.lower(), names, 3, 0.6)))
     hint = f"did you mean {' or '.join(near)}?" if near else "`oauthtrace causes` lists the causes"
@@ -108,19 +121,23 @@ def _show_list(title: str, causes: list[Cause]) -> None:
 
 
 def _show_codes(codes: list[Code]) -> None:
+    """What the standards say of a code, else the first provider that has it; then what others mean by it."""
     from oauthtrace.cli.terminal import show  # noqa: PLC0415 - see above
     from oauthtrace.providers import providers  # noqa: PLC0415
 
-    for place, code in enumerate(codes):
-        provider = providers()[code.provider]
-        if place:
-            show("")
-        show((code.code, "bold red"), "   ", (provider.name, "bold"))
-        show("")
-        show(code.meaning)
-        _show_behind(code)
-        if provider.docs:
-            show((f"{provider.name}: {provider.docs}", "dim"))
+    code, *others = codes
+    provider = providers()[code.provider]
+    show((code.code, "bold red"), "   ", (provider.name, "bold"))
+    show("")
+    show(code.meaning)
+    _show_behind(code)
+    if provider.docs:
+        show((f"{provider.name}: {provider.docs}", "dim"))
+    if others:
+        _heading("Where it means something of its own")
+    for other in others:
+        likeliest = "" if other.cause in ("none", code.cause) else f" Likeliest: {other.cause}."
+        show((providers()[other.provider].name, "cyan"), f"  {other.meaning}{likeliest}", indent=INDENT)
 
 
 def _show_behind(code: Code) -> None:

@@ -24,7 +24,15 @@ def causes(*, style: Style = Listing.table) -> None:
 
     if style is Listing.json:
         entries = [
-            {"id": c.id, "family": c.family, "title": c.title, "meaning": c.meaning, "remedy": c.remedy.summary, "references": list(c.references)} for c in known().values()
+            {
+                "id": c.id,
+                "family": c.family,
+                "title": c.title,
+                "meaning": c.meaning,
+                "remedy": c.remedy.summary,
+                "references": list(c.references),
+            }
+            for c in known().values()
         ]
         emit(json.dumps(entries, ensure_ascii=False, indent=2))
         return
@@ -42,7 +50,18 @@ def formats(*, style: Style = Listing.table) -> None:
 
     listed = sorted(known().items())
     if style is Listing.json:
-        emit(json.dumps([{"name": name, "title": form.TITLE, "sees": list(form.SEES)} for name, form in listed], ensure_ascii=False, indent=2))
+        emit(
+            json.dumps(
+                [{"name": name, "title": form.TITLE, "sees": list(form.SEES)} for name, form in listed],
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
         return
     rows(("format", "what it is", "what it shows"), ((name, form.TITLE, " ".join(form.SEES)) for name, form in listed))
-    show(("Told by content; --input-format NAME overrides. Compressed inputs (.gz .zst .bz2 .xz) are read as they are.", "dim"))
+    show(
+        (
+            "Told by content; --input-format NAME overrides. Compressed inputs (.gz .zst .bz2 .xz) are read as they are.",
+            "dim",
+        )
+    )

@@ -24,9 +24,9 @@ def moment(text: str) -> datetime:
         return named[word]
     if match := re.fullmatch(r"-?(\d+(?:\.\d+)?)\s*([smhdw])(?:\s+ago)?", word):
         return now - timedelta(**{_UNITS[match[2]]: float(match[1])})
-    if match := re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", word):
-        return today.replace(hour=int(match[1]), minute=int(match[2]), second=int(match[3] or 0))
     try:
+        if match := re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", word):
+            return today.replace(hour=int(match[1]), minute=int(match[2]), second=int(match[3] or 0))
         parsed = datetime.fromisoformat(text.strip())
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time; write 2026-03-02T09:00, 09:00, yesterday or -3h.") from None
@@ -58,7 +58,9 @@ def cause_ids(text: str) -> list[str]:
             from difflib import get_close_matches  # noqa: PLC0415
 
             near = get_close_matches(name, known, 1, 0.4)
-            raise typer.BadParameter(f"no cause or family {name!r}{f'; did you mean {near[0]!r}?' if near else ''}; `oauthtrace causes` lists them.")
+            raise typer.BadParameter(
+                f"no cause or family {name!r}{f'; did you mean {near[0]!r}?' if near else ''}; `oauthtrace causes` lists them."
+            )
     return names
 
 
@@ -72,14 +74,66 @@ def _fail_on(text: str | None) -> str | None:
     return text
 
 
-Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.", show_default=False)]
-NeededPaths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.", show_default=False)]
-Database = Annotated[Path | None, typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)]
-NeededDatabase = Annotated[Path, typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)]
-Since = Annotated[datetime | None, typer.Option(parser=moment, metavar="TIME", help="Only what began at or after this time: 2026-03-02T09:00, 09:00, yesterday, -3h (UTC).", show_default=False)]
-Until = Annotated[datetime | None, typer.Option(parser=moment, metavar="TIME", help="Only what began before this time.", show_default=False)]
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATH...",
+        help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.",
+        show_default=False,
+    ),
+]
+NeededPaths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...",
+        help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.",
+        show_default=False,
+    ),
+]
+Database = Annotated[
+    Path | None, typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)
+]
+NeededDatabase = Annotated[
+    Path, typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=moment,
+        metavar="TIME",
+        help="Only what began at or after this time: 2026-03-02T09:00, 09:00, yesterday, -3h (UTC).",
+        show_default=False,
+    ),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="Only what began before this time.", show_default=False),
+]
 Client = Annotated[str | None, typer.Option(metavar="ID", help="Only this client_id.", show_default=False)]
-Provider = Annotated[str | None, typer.Option(metavar="NAME", help="Only this provider, e.g. keycloak.", show_default=False)]
-Cause = Annotated[str | None, typer.Option(callback=_cause, metavar="CAUSE", help="Only this cause or family, e.g. redirect-uri.", show_default=False)]
-FailOn = Annotated[str | None, typer.Option(callback=_fail_on, metavar="CAUSE[,CAUSE]|any", help="Exit with 1 when such a failure is found.", show_default=False)]
-InputFormat = Annotated[str | None, typer.Option(callback=_format, metavar="NAME", help="Format of all inputs, instead of telling it by content; see `oauthtrace formats`.", show_default=False)]
+Provider = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only this provider, e.g. keycloak.", show_default=False)
+]
+Cause = Annotated[
+    str | None,
+    typer.Option(
+        callback=_cause, metavar="CAUSE", help="Only this cause or family, e.g. redirect-uri.", show_default=False
+    ),
+]
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        callback=_fail_on,
+        metavar="CAUSE[,CAUSE]|any",
+        help="Exit with 1 when such a failure is found.",
+        show_default=False,
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        callback=_format,
+        metavar="NAME",
+        help="Format of all inputs, instead of telling it by content; see `oauthtrace formats`.",
+        show_default=False,
+    ),
+]

@@ -2,7 +2,6 @@
 
 import json
 
-
 from oauthtrace.cli import options
 from oauthtrace.cli.lists import Listing, Style
 
@@ -22,7 +21,13 @@ def rejects(*, db: options.NeededDatabase, style: Style = Listing.table) -> None
     elif found.is_empty():
         say(f"{db}: every record could be read")
     else:
-        lines = ((f"{r['file']}{'' if r['position'] is None else ':' + str(r['position'])}", r["format"], r["reason"], r["excerpt"][:80]) for r in found.iter_rows(named=True))
+        lines = (
+            (
+                f"{r['file']}{'' if r['position'] is None else ':' + str(r['position'])}",
+                r["format"],
+                r["reason"],
+                r["excerpt"][:80],
+            )
+            for r in found.iter_rows(named=True)
+        )
         rows(("where", "format", "why", "begins with"), lines)
-
-

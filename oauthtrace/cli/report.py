@@ -7,7 +7,9 @@ import typer
 
 from oauthtrace.cli import options
 
-Target = Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="Where to write it.", show_default=False)]
+Target = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE.html", help="Where to write it.", show_default=False)
+]
 
 
 def report(  # noqa: PLR0913 - each is an option

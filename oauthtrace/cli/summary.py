@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from oauthtrace import incidents
-from oauthtrace.analysis import Analysis
 from oauthtrace.causes import causes
 from oauthtrace.cli import terminal
-from oauthtrace.oauth.redirect_uri import marks
+from oauthtrace.report.panels import compare
 from oauthtrace.report.times import Clock
-from oauthtrace.sources import Reading
+from oauthtrace.report.visible import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oauthtrace.analysis import Analysis
+    from oauthtrace.sources import Reading
 
 FEW = 5
 """So many incidents are shown without ``--all``."""
@@ -40,8 +44,14 @@ def show(found: Analysis, *, report: Path | None = None, every: bool = False) ->
     table = incidents.find(found.failures, found.exchanges).table
     terminal.show((headline(found, table, clock), "bold"), (f"   {clock.whole()}" if clock.whole() else "", "dim"))
     shown = table if every else table.head(FEW)
-    widths = [max((len(terminal.safe(text)) for text in column), default=0) for column in zip(*(_columns(row, clock) for row in shown.iter_rows(named=True)), strict=True)]
-    examples = {row["id"]: row for row in found.failures.filter(pl.col("id").is_in(shown["example"].implode())).iter_rows(named=True)}
+    widths = [
+        max((len(terminal.safe(text)) for text in column), default=0)
+        for column in zip(*(_columns(row, clock) for row in shown.iter_rows(named=True)), strict=True)
+    ]
+    examples = {
+        row["id"]: row
+        for row in found.failures.filter(pl.col("id").is_in(shown["example"].implode())).iter_rows(named=True)
+    }
     for row in shown.iter_rows(named=True):
         terminal.show("")
         _incident(row, examples[row["example"]], clock, widths)
@@ -61,18 +71,35 @@ def input_rows(readings: list[Reading], *, added: bool = False) -> None:
     read = sorted((r for r in readings if r.format != "unknown"), key=lambda r: -r.exchanges)
     names = short_names([r.file for r in read])
     cells = [
-        (names[r.file], r.format, _records(r), _count(r.exchanges, "exchange"), f"{r.added:,} new" if added else "", _rejected(r)) for r in read[:MOST_INPUTS]
+        (
+            names[r.file],
+            r.format,
+            _records(r),
+            _count(r.exchanges, "exchange"),
+            f"{r.added:,} new" if added else "",
+            _rejected(r),
+        )
+        for r in read[:MOST_INPUTS]
     ]
     widths = [max(len(terminal.safe(cell)) for cell in column) for column in zip(*cells, strict=True)]
     for name, form, records, exchanges, new, rejected in cells:
-        parts: Parts = [name.ljust(widths[0] + 2), (form.ljust(widths[1] + 2), "dim"), f"{records.rjust(widths[2])}   {exchanges.rjust(widths[3])}"]
+        parts: Parts = [
+            name.ljust(widths[0] + 2),
+            (form.ljust(widths[1] + 2), "dim"),
+            f"{records.rjust(widths[2])}   {exchanges.rjust(widths[3])}",
+        ]
         if added:
             parts.append((f"   {new.rjust(widths[4])}", "bold"))
         terminal.show(*parts, (f"   {rejected}" if rejected else "", "yellow"))
     if rest := read[MOST_INPUTS:]:
-        terminal.show((f"…and {_count(len(rest), 'more file')}: {_count(sum(r.exchanges for r in rest), 'exchange')}, {sum(r.rejected for r in rest):,} rejected", "dim"))
+        terminal.show(
+            (
+                f"…and {_count(len(rest), 'more file')}: {_count(sum(r.exchanges for r in rest), 'exchange')}, {sum(r.rejected for r in rest):,} rejected",
+                "dim",
+            )
+        )
     for reading in read[:MOST_INPUTS]:
-        reasons = Counter(reject.reason for reject in reading.rejects).most_common(1)
+        reasons = Counter(reject.reason for reject in reading.rejects).most_common(3)
         for note in [*(reason for reason, _ in reasons), *reading.notes]:
             terminal.show((f"{names[reading.file]}: {note}", "yellow"))
 
@@ -80,7 +107,10 @@ def input_rows(readings: list[Reading], *, added: bool = False) -> None:
 def short_names(files: list[str]) -> dict[str, str]:
     """Each file's base name, with as much of its folders as tells it from the others."""
     taken = [Counter(_tail(file, n) for file in files) for n in range(1, 9)]
-    return {file: next((_tail(file, n) for n, count in enumerate(taken, 1) if count[_tail(file, n)] == 1), file) for file in files}
+    return {
+        file: next((_tail(file, n) for n, count in enumerate(taken, 1) if count[_tail(file, n)] == 1), file)
+        for file in files
+    }
 
 
 def _tail(file: str, count: int) -> str:
@@ -96,7 +126,11 @@ def _rejected(reading: Reading) -> str:
     if not reading.rejected:
         return ""
     places = [f"{reject.position:,}" for reject in reading.rejects if reject.position is not None]
-    where = f" ({'line' if len(places) == 1 else 'lines'} {', '.join(places[:4])}{', …' if len(places) > 4 else ''})" if places else ""
+    where = (
+        f" ({'line' if len(places) == 1 else 'lines'} {', '.join(places[:4])}{', …' if len(places) > 4 else ''})"
+        if places
+        else ""
+    )
     return f"{reading.rejected:,} rejected{where}"
 
 
@@ -108,8 +142,10 @@ def _nothing(readings: list[Reading]) -> None:
     """Say that nothing is OAuth's, and whose traffic it is instead."""
     total = sum(reading.records for reading in readings)
     hosts: Counter[str] = sum((reading.hosts for reading in readings), Counter())
-    seen = f"; hosts seen: {', '.join(f'{host} ({count:,})' for host, count in hosts.most_common(CODES))}" if hosts else ""
-    terminal.show((f"0 of {_count(total, 'request')} look like OAuth", "bold"), seen)
+    seen = (
+        f"; hosts seen: {', '.join(f'{host} ({count:,})' for host, count in hosts.most_common(CODES))}" if hosts else ""
+    )
+    terminal.show((f"0 of {_count(total, 'request')} {'looks' if total == 1 else 'look'} like OAuth", "bold"), seen)
     if total:
         terminal.show(("Capture where sign-ins pass, or name the format with --input-format.", "dim"))
 
@@ -151,9 +187,17 @@ def _incident(incident: Row, example: Row, clock: Clock, widths: list[int]) -> N
             terminal.show(sentence, indent=INDENT)
         for change in (incident["changed"] or [])[:1]:
             name = change["parameter"].removesuffix("_fp").replace("_", " ")
-            terminal.show(f"Since the onset the {name} is {change['now']}, before it was {change['was']}.", indent=INDENT)
+            terminal.show(
+                f"Since the onset the {name} is {change['now']}, before it was {change['was']}.", indent=INDENT
+            )
     if incident["following"]:
-        terminal.show((f"{_count(incident['following'], 'more failure')} only follow{'s' if incident['following'] == 1 else ''} from {'it' if incident['count'] == 1 else 'these'}.", "dim"), indent=INDENT)
+        terminal.show(
+            (
+                f"{_count(incident['following'], 'more failure')} only follow{'s' if incident['following'] == 1 else ''} from {'it' if incident['count'] == 1 else 'these'}.",
+                "dim",
+            ),
+            indent=INDENT,
+        )
     if not example["proof"] and incident["confidence"] < LIKELY and example["alternatives"]:
         others = ", ".join(other["cause"] for other in example["alternatives"][:2])
         terminal.show((f"Could also be {others}. To know: {cause.capture_next}", "dim"), indent=INDENT)
@@ -170,7 +214,11 @@ def _when(incident: Row, clock: Clock) -> str:
     first, last = clock(incident["first"]), clock(incident["last"])
     if incident["first"] is None:
         return ""
-    state = {"going on": ", still going on", "over": "", "quiet": ""}.get(incident["state"] or "", "") if incident["count"] > 1 else ""
+    state = (
+        {"going on": ", still going on", "over": "", "quiet": ""}.get(incident["state"] or "", "")
+        if incident["count"] > 1
+        else ""
+    )
     return f"{first}{'' if first == last else f' – {last}'}{state}"
 
 
@@ -183,25 +231,31 @@ def _certainty(incident: Row) -> tuple[str, str]:
 # --- the comparison ---------------------------------------------------------------------------------------------------
 
 
-def compared(failure: Row) -> tuple[tuple[str, str], tuple[str, str]] | None:
-    """What was sent and what it should have been, each with its label; None when the failure is not about that."""
+COMPARED = (("worked", "worked"), ("reached", "delivered"), ("asked", "authorize"))
+"""Label of the other redirect URI, and what its column and that of the difference are named after."""
+
+
+def compared(failure: Row) -> tuple[str, str, str] | None:
+    """The redirect URI that was sent, the label of the one that it should have been, and that one.
+
+    None when the failure is not about redirect URIs, or when there is nothing to compare with.
+    """
     if not failure["cause"].startswith("redirect-uri/"):
         return None
-    sent = failure["redirect_uri"]
-    others = (("asked", "authorize_redirect_uri"), ("worked", "worked_redirect_uri"), ("reached", "delivered_redirect_uri"))
-    for label, column in others:
-        other = failure.get(column)
-        if sent and other and sent != other:
-            return ("sent", sent), (label, other)
+    order = COMPARED[::-1] if failure["cause"].endswith("/token-request-differs") else COMPARED
+    for label, other in order:
+        if failure[f"redirect_vs_{other}"] not in (None, "equal", "absent"):
+            return failure["redirect_uri"], label, failure[f"{other}_redirect_uri"]
     return None
 
 
-def _compare(sent: tuple[str, str], other: tuple[str, str]) -> None:
-    left, right = marks(terminal.safe(sent[1]), terminal.safe(other[1]))
-    for (label, _), pieces, style in ((sent, left, "bold red"), (other, right, "bold green")):
-        line: Parts = [" " * INDENT, f"{label:<8}", *((text, style if differs else "") for text, differs in pieces)]
+def _compare(sent: str, label: str, other: str) -> None:
+    """Print two values one above the other, the differing characters marked below each."""
+    left, right = compare(sent, other, visible)
+    for name, pieces, style in (("sent", left, "bold red"), (label, right, "bold green")):
+        line: Parts = [" " * INDENT, f"{name:<8}", *((piece.text, style if piece.differs else "") for piece in pieces)]
+        carets = "".join(("^" if piece.differs else " ") * len(piece.text) for piece in pieces).rstrip()
         terminal.console().print(terminal.words(*line), soft_wrap=True)
-        carets = "".join(("^" if differs else " ") * len(text) for text, differs in pieces).rstrip()
         if carets:
             terminal.console().print(terminal.words(" " * (INDENT + 8), (carets, style)), soft_wrap=True)
 
@@ -211,7 +265,10 @@ def _end(table: pl.DataFrame, shown: pl.DataFrame, report: Path | None) -> None:
     if (more := table.height - shown.height) > 0:
         ends.append(f"…{more} more: --all")
     if table.height:
-        ends += [f"Whole story: {report or '--report FILE.html'}", f"What a word means: oauthtrace explain {table['cause'][0]}"]
+        ends += [
+            f"Whole story: {report or '--report FILE.html'}",
+            f"What a word means: oauthtrace explain {table['cause'][0]}",
+        ]
     elif report:
         ends.append(f"Report: {report}")
     if ends:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from rich.console import Console
     from rich.text import Text
 
-PIPE_WIDTH = 120
+PIPE_WIDTH = 100
 """Columns of what goes to a file or a pipe."""
 
 LONGEST = 2000
@@ -36,8 +38,22 @@ def console(*, stderr: bool = False) -> Console:
     """The console of data (standard output) or of everything else (standard error). Honours ``NO_COLOR``."""
     from rich.console import Console  # noqa: PLC0415 - only when something is printed
 
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+    class Quiet(Console):
+        """A console whose reader may go away (``| head``): that is no failure."""
+
+        def on_broken_pipe(self) -> None:
+            _leave_quietly()
+
+    made = Quiet(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return (
+        made if made.is_terminal else Quiet(stderr=stderr, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+    )
+
+
+def _leave_quietly() -> NoReturn:
+    """End the program after the reader of standard output has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
 
 
 def words(*parts: str | tuple[str, str]) -> Text:
@@ -67,7 +83,11 @@ def say(*parts: str | tuple[str, str]) -> None:
 
 def emit(text: str) -> None:
     """Write data to standard output as it is."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    try:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_quietly()
 
 
 def rows(header: Iterable[str], lines: Iterable[Iterable[str]]) -> None:

@@ -21,12 +21,12 @@ PATHS: tuple[tuple[str, str], ...] = (
     ("device-authorization", r"/(?:device_?authorization|devicecode|device[/_]code|auth/device|device/auth)/?$"),
     ("introspection", r"/(?:introspect(?:ion)?|token_?info|check_token|token/introspect)(?:\.oauth2)?/?$"),
     ("revocation", r"/(?:revoke|revocation|revoke_token|token/revoke)(?:\.oauth2)?/?$"),
-    ("registration", r"/(?:(?:oauth2?|connect|oidc|clients-registrations/openid-connect|openid-connect)/(?:register|registration)|dcr|register)/?$"),
+    ("registration", r"/(?:(?:oauth2?|connect|oidc|clients-registrations/openid-connect|openid-connect)/(?:register|registration)|clients-registrations/openid-connect|dcr|register)/?$"),
     ("par", r"/(?:par|as/par\.oauth2|pushed_?authorization(?:_requests?)?|ext/par/request)/?$"),
     ("userinfo", r"/(?:userinfo|user_?info\.openid|idp/userinfo\.openid|openid/userinfo)/?$"),
-    ("end-session", r"/(?:end_?session|endsession|oidc/logout|openid-connect/logout|v2/logout|session/end|idp/startslo\.ping)/?$"),
-    ("token", r"/(?:oauth2?|openid-connect|connect|oidc|auth|oauth20|identity|as|sso|o|api|rest|login|security|realms/[^/]+|v\d[\d.]*|ims)?(?:/[\w.-]+){0,3}/(?:access_?token|token\.oauth2|oauth(?:\.v2)?\.access|token)/?$|^/token/?$"),
-    ("authorization", r"/(?:authorize|authorization|authz|oauth2?(?:/v\d[\d.]*)?/auth|openid-connect/auth|dialog/oauth|authorization\.oauth2|connect/authorize|oauth-authorize|start_sso)/?$"),
+    ("end-session", r"/(?:end_?session|endsession|oidc/logout|openid-connect/logout|v2/logout|oauth2/(?:v[\d.]+/|sessions/)?logout|session/end|idp/startslo\.ping)/?$"),
+    ("token", r"/(?:oauth2?|openid-connect|connect|oidc|auth|oauth20|identity|as|sso|o|api|rest|login|security|realms/[^/]+|v\d[\d.]*|ims|dex)?(?:/[\w.-]+){0,3}/(?:access_?token|token\.oauth2|oauth(?:\.v2)?\.access|token)/?$|^/token/?$"),
+    ("authorization", r"/(?:authorize|authorization|authz|oauth2?(?:/v\d[\d.]*)?/auth|openid-connect/auth|dex/auth|dialog/oauth|authorization\.oauth2|connect/authorize|oauth-authorize|start_sso)/?$"),
     ("redirection", r"/(?:callback|oauth_?callback|oauth2/callback|signin-oidc|sign-in/callback|login/oauth2/code/[^/]+|_oauth|oauth2/idpresponse|redirect_uri|oidc/callback|auth/[\w-]+/callback|callback/[\w-]+|.auth/login/[\w-]+/callback|cb)/?$"),
 )  # fmt: skip
 """Step -> pattern of paths that products use for it; the weakest sign, asked last."""
@@ -48,9 +48,9 @@ METADATA_MEMBERS = {
 """Members of a metadata document (RFC 8414 §2, OIDC Discovery §3, RFC 8628 §4, RFC 9126 §5) -> step."""
 
 CANDIDATE = (
-    r"oauth|openid|oidc|token|authorize|authz|authorization|/auth\b|/auth[/?.]|callback|/cb\b|jwks|/certs|/keys|\.well-known"
+    r"oauth|openid|oidc|token|authorize|authz|authorization|/auth\b|/auth[/?.]|callback|/cb\b|jwk|/certs|/keys|\.well-known"
     r"|userinfo|user_info|introspect|revo[ck]|/register|registration|/dcr|/par\b|device|logout|endsession|end_session|/session/end|signin|sign-in|/login"
-    r"|client_id|redirect_uri|response_type|grant_type|code=|error=|state=|id_token|idpresponse|saml|startslo|start_sso|/sso|publickeys"
+    r"|client_(?:id|secret)|redirect_uri|response_type|grant_type|assertion|code=|error=|state=|id_token|idpresponse|saml|startslo|start_sso|/sso|publickeys"
 )
 """Matches (case-insensitively) every line of an access log that can be part of an OAuth exchange."""
 
@@ -64,7 +64,7 @@ def by_path(path: str) -> str | None:
     return None
 
 
-def recognise(  # noqa: C901, PLR0911, PLR0912 - one question after another, in the order of their strength
+def recognise(
     method: str,
     url_without_query: str,
     path: str,
@@ -104,7 +104,7 @@ def recognise(  # noqa: C901, PLR0911, PLR0912 - one question after another, in 
             return "registration"
         if "client_assertion" in values and "code" not in values and by_path(path) is None:
             return "token"
-        if "client_secret" in values and by_path(path) in (None, "token") or "code" in values and "code_verifier" in values:
+        if ("client_secret" in values and by_path(path) in (None, "token")) or ("code" in values and "code_verifier" in values):
             return "token"
         if "state" in values and ("code" in values or "error" in values or "id_token" in values):
             return "redirection"

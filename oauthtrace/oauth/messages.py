@@ -19,6 +19,7 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>,;)\]}|]+", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
 _PACKAGE = re.compile(r"\b(?:\w+::)+(?=\w)|\b(?:[a-z]\w*\.){2,}(?=[A-Z])|\b\w+(?:\\\w+)*\\(?=[A-Z])")
 """Name spaces before a class: ``OmniAuth::Strategies::``, ``org.springframework.security.``, ``Laravel\\Socialite\\``."""
+_TAG = re.compile(r"<[!/]?[A-Za-z][^<>]{0,200}>")
 _FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _JOINERS = re.compile(r"(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])")
@@ -68,7 +69,7 @@ def normalise(text: str) -> str:
     text = _FRAME.sub("", text[:LONGEST])
     text = _STANDARD_CODE.sub(" ", _ASIDE.sub("such as", text))
     text = _KEY.sub(" | ", _NAMED.sub(r"\1 ", text))
-    text = _URL.sub(" ‹url› ", text)
+    text = _URL.sub(" ‹url› ", _TAG.sub(" ", text))
     text = _PACKAGE.sub("", _FINGERPRINT.sub(" ‹fp› ", text))
     text = text.replace("\\r", " ").replace("+", " ") if "+" in text and " " not in text else text.replace("\\r", " ")
     text = _JOINERS.sub(" ", _CAMEL.sub(" ", text)).lower()
@@ -106,10 +107,11 @@ class _Hit(NamedTuple):
     start: int
     end: int
     name: str
+    attributive: bool
 
 
 def _hits(pattern: re.Pattern[str], clause: str) -> list[_Hit]:
-    return [_Hit(m.start(), m.end(), m.lastgroup or "") for m in pattern.finditer(clause)]
+    return [_Hit(m.start(), m.end(), m.lastgroup or "", " " not in m[0].strip() or m[0].startswith("no ")) for m in pattern.finditer(clause)]
 
 
 def _read_clause(clause: str) -> set[str]:
@@ -154,15 +156,15 @@ def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
             if predicate.name in _COMPARING:
                 named.append(subjects[before[0]].name)
         if predicate.name in _TWO_SIDED and after:
-            named.append(subjects[after[0]].name)
+            named += [subjects[i].name for i in after[: 2 if subjects[after[0]].name in _VAGUE else 1]]
     else:
-        named = [subjects[i].name for i in after[:2]] or inside[:1] or ["it"]
+        named = inside[:2] or [subjects[i].name for i in after[:2]] or ["it"]
     return [f"{name} {predicate.name}" for name in dict.fromkeys(named)]
 
 
 def _follows_at_once(predicate: _Hit, subjects: list[_Hit], before: list[int], after: list[int]) -> bool:
     """Whether an adjective's subject follows it: "missing code_verifier", but not "code_verifier is missing the …"."""
-    if predicate.name not in _ADJECTIVES or not after or subjects[after[0]].start - predicate.end > 24:
+    if not predicate.attributive or predicate.name not in _ADJECTIVES or not after or subjects[after[0]].start - predicate.end > 24:
         return False
     return not (before and predicate.start - subjects[before[-1]].end <= 8)
 
@@ -200,7 +202,7 @@ _COMPARISONS = tuple(
     for p in (
         rf"expected:?\s+(?:value\s+)?{_VALUE.format('expected')}[,;]?\s+(?:but\s+)?(?:got|received|actual|was|found|to be):?\s+{_VALUE.format('got')}",
         rf"(?:got|received|actual):?\s+{_VALUE.format('got')}[,;]?\s+(?:but\s+)?expected:?\s+{_VALUE.format('expected')}",
-        rf"{_ADDRESS.format('got')}[^.|]{{0,60}}?(?:not match|mismatch|not equal|!=|differs?\b|not allowed|not registered|instead of|registered|but)[^|]{{0,80}}?{_ADDRESS.format('expected')}",
+        rf"{_ADDRESS.format('got')}[^.|]{{0,60}}?(?:not match|mismatch|not equal|!=|differs?\b|not allowed|not registered|not (?:in|on|one of|among)|allow-?list|instead of|registered|but)[^|]{{0,80}}?{_ADDRESS.format('expected')}",
         rf"(?:grant|stored|registered) redirect uri(?: is)?:?\s+{_ADDRESS.format('got')}[^|]{{0,80}}?redirect[_ ]uri[^|]{{0,30}}?{_ADDRESS.format('expected')}",
     )
 )

@@ -139,7 +139,7 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
 
 
 _WORDS = re.compile(r"[A-Za-z_ ]{0,200}\Z")
-_HARMLESS = {name: _WORDS for name in ("grant_type", "response_type", "scope", "prompt", "code_challenge_method")}
+_HARMLESS = dict.fromkeys(("grant_type", "response_type", "scope", "prompt", "code_challenge_method"), _WORDS)
 _HARMLESS["client_id"] = re.compile(r"(?!eyJ)[\w.:/@+-]{1,200}\Z")
 """Values that need no look by the redactor: plain words, and client ids, which are no secret (RFC 6749 §2.2) however random."""
 

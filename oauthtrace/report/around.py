@@ -26,6 +26,7 @@ class Case:
         flow: exchanges of its flow in time order.
         worked: the nearest success of the same client at the same host and step, before rather than after.
         uses: exchanges that presented the same code or refresh token, in time order.
+
     """
 
     row: Row
@@ -54,13 +55,23 @@ def cases(shown: pl.DataFrame, failures: pl.DataFrame, exchanges: pl.DataFrame) 
     for incident in shown.iter_rows(named=True):
         row = rows[incident["example"]]
         value = row["code_fp"] or row["refresh_token_fp"]
-        found.append(Case(row, incident, flows.get(row["flow"], [row]), worked.get(row["id"]), uses.get(value, []) if value else []))
+        found.append(
+            Case(
+                row,
+                incident,
+                flows.get(row["flow"], [row]),
+                worked.get(row["id"]),
+                uses.get(value, []) if value else [],
+            )
+        )
     return found
 
 
 def _flows(examples: pl.DataFrame, exchanges: pl.DataFrame) -> dict[str, list[Row]]:
     centre = examples.group_by("flow").agg(centre=pl.col("n").first())
-    near = exchanges.join(centre, on="flow").filter((pl.col("n") - pl.col("centre")).abs().rank("ordinal").over("flow") <= FLOW_ROWS)
+    near = exchanges.join(centre, on="flow").filter(
+        (pl.col("n") - pl.col("centre")).abs().rank("ordinal").over("flow") <= FLOW_ROWS
+    )
     flows: dict[str, list[Row]] = {}
     for row in near.sort("n").iter_rows(named=True):
         flows.setdefault(row["flow"], []).append(row)
@@ -70,11 +81,24 @@ def _flows(examples: pl.DataFrame, exchanges: pl.DataFrame) -> dict[str, list[Ro
 def _worked(examples: pl.DataFrame, exchanges: pl.DataFrame) -> dict[str, Row]:
     place = ["client_id", "host", "step"]
     asked = examples.select("id", "time", *place).drop_nulls().sort("time")
-    good = ~pl.col("failed") & pl.col("healthy").is_null() & pl.col("time").is_not_null()
-    ok = exchanges.filter(good).join(asked.select(place).unique(), on=place, how="semi").select("n", "time", *place).sort("time")
+    good = (
+        pl.col("client_id").is_in(asked["client_id"].unique().implode())
+        & ~pl.col("failed")
+        & pl.col("healthy").is_null()
+        & pl.col("time").is_not_null()
+    )
+    ok = (
+        exchanges.select("n", "time", "failed", "healthy", *place)
+        .filter(good)
+        .join(asked.select(place).unique(), on=place, how="semi")
+        .select("n", "time", *place)
+        .sort("time")
+    )
     found = {}
     for strategy in ("forward", "backward"):
-        pairs = asked.join_asof(ok, on="time", by=place, strategy=strategy, allow_exact_matches=False, check_sortedness=False).drop_nulls("n")  # type: ignore[arg-type]
+        pairs = asked.join_asof(
+            ok, on="time", by=place, strategy=strategy, allow_exact_matches=False, check_sortedness=False
+        ).drop_nulls("n")
         found.update(dict(pairs.select("id", "n").iter_rows()))
     rows = {row["n"]: row for row in exchanges.filter(pl.col("n").is_in(list(found.values()))).iter_rows(named=True)}
     return {failure: rows[n] for failure, n in found.items()}
@@ -84,7 +108,11 @@ def _uses(examples: pl.DataFrame, exchanges: pl.DataFrame) -> dict[str, list[Row
     uses: dict[str, list[Row]] = {}
     for column in ("code_fp", "refresh_token_fp"):
         wanted = examples.select(column).drop_nulls().unique()
-        presented = exchanges.filter(pl.col("step") == "token").join(wanted, on=column, how="semi").sort("n")
+        if wanted.is_empty():
+            continue
+        presented = exchanges.filter((pl.col("step") == "token") & pl.col(column).is_in(wanted[column].implode())).sort(
+            "n"
+        )
         for row in presented.filter(pl.int_range(pl.len()).over(column) < USES).iter_rows(named=True):
             uses.setdefault(row[column], []).append(row)
     return uses

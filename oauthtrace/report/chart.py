@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -62,6 +62,7 @@ def chart(flows: pl.DataFrame, noun: str, clock: Clock, onset: tuple[datetime, s
         noun: what the flows are called, a key of the texts.
         clock: how times are written.
         onset: when failing began, with label and detail.
+
     """
     timed = flows.drop_nulls("first")
     if timed.height < 2 or timed["first"].n_unique() < 2:
@@ -75,7 +76,10 @@ def chart(flows: pl.DataFrame, noun: str, clock: Clock, onset: tuple[datetime, s
     bars = int(counts["bar"].max() or 0) + 1  # type: ignore[arg-type]
     highest = int(counts["all"].max() or 1)  # type: ignore[arg-type]
     wide = WIDTH / bars
-    drawn = [_bar(bar, failed, count, wide, highest, clock(origin + timedelta(seconds=bar * step)), noun) for bar, failed, count in counts.iter_rows()]
+    drawn = []
+    for place, failed, count in counts.iter_rows():
+        bar = _bar(place, failed, count, wide, highest)
+        drawn.append(replace(bar, label=f"{clock(origin + timedelta(seconds=place * step))}: {bar.label}"))
     worst = counts.sort("failed", descending=True).row(0, named=True)
     failed_total = int(timed["bad"].sum())
     summary = text(
@@ -84,7 +88,16 @@ def chart(flows: pl.DataFrame, noun: str, clock: Clock, onset: tuple[datetime, s
     )  # fmt: skip
     scale = WIDTH / (bars * step)
     unit = text("chart.unit", noun=plural(f"nouns.{noun}", 2), width=duration(step))
-    return Chart(WIDTH, TOP + HEIGHT + 24, TOP + HEIGHT, drawn, _ticks(origin, bars * step, clock), _onset(onset, origin, scale), summary, unit)
+    return Chart(
+        WIDTH,
+        TOP + HEIGHT + 24,
+        TOP + HEIGHT,
+        drawn,
+        _ticks(origin, bars * step, clock),
+        _onset(onset, origin, scale),
+        summary,
+        unit,
+    )
 
 
 def _origin(start: datetime, step: float, onset: tuple[datetime, str, str] | None) -> datetime:
@@ -95,14 +108,22 @@ def _origin(start: datetime, step: float, onset: tuple[datetime, str, str] | Non
     return onset[0] - before * timedelta(seconds=step)
 
 
-def _bar(place: int, failed: int, count: int, wide: float, highest: int, when: str, noun: str) -> Bar:
+def _bar(place: int, failed: int, count: int, wide: float, highest: int) -> Bar:
+    """One bar, its failing part on top and never invisible."""
     tall = HEIGHT * count / highest
     red = max(HEIGHT * failed / highest, 2.5) if failed else 0.0
     grey = max(tall - red, 0.0) if failed < count else 0.0
     base = TOP + HEIGHT
-    label = f"{when}: {number(count - failed)} {text('chart.worked')}, {number(failed)} {text('chart.failed')} ({plural(f'nouns.{noun}', 2)})"
     gap = min(_GAP, wide / 5)
-    return Bar(round(place * wide + gap / 2, 2), round(wide - gap, 2), round(base - grey, 2), round(grey, 2), round(base - grey - red, 2), round(red, 2), label)
+    return Bar(
+        round(place * wide + gap / 2, 2),
+        round(wide - gap, 2),
+        round(base - grey, 2),
+        round(grey, 2),
+        round(base - grey - red, 2),
+        round(red, 2),
+        f"{number(count - failed)} {text('chart.worked')}, {number(failed)} {text('chart.failed')}",
+    )
 
 
 def _floor(moment: datetime, step: float) -> datetime:
@@ -119,7 +140,9 @@ def _ticks(origin: datetime, span_s: float, clock: Clock) -> list[Mark]:
     while (offset := (at - origin).total_seconds()) < span_s:
         x = WIDTH * offset / span_s
         if 0 <= x <= WIDTH - 20:
-            marks.append(Mark(round(x, 1), clock.exact(at) if step < 1 else clock(at), "start" if x < 25 else "middle"))
+            label = clock.exact(at) if step < 1 else clock(at)
+            room = _CHARACTER * len(label) / 2
+            marks.append(Mark(round(x, 1), label, "start" if x < room else "end" if x > WIDTH - room else "middle"))
         at += timedelta(seconds=step)
     return marks
 

@@ -18,7 +18,17 @@ _FIELDS = (
     ("code", "code_fp"), ("code_verifier", "verifier_s256"), ("refresh_token", "refresh_token_fp"), ("device_code", "device_code_fp"),
     ("request_uri", "request_uri_fp"),
 )  # fmt: skip
-_SECRET = ("code", "code_verifier", "refresh_token", "device_code", "request_uri", "state", "nonce", "client_secret", "token")
+_SECRET = (
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "device_code",
+    "request_uri",
+    "state",
+    "nonce",
+    "client_secret",
+    "token",
+)
 
 
 def reproduce(row: Row, show: Show) -> str | None:

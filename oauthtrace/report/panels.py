@@ -6,86 +6,22 @@ A panel is built from the context columns that are not null; where nothing is to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from oauthtrace.correlate import BROKEN_ANSWERS, MACHINE_STEPS
 from oauthtrace.evidence import duration
-from oauthtrace.oauth.redirect_uri import marks
 from oauthtrace.report.around import Case
-from oauthtrace.report.texts import counted, text
+from oauthtrace.report.panel import VALUE, Claim, Line, Panel, Piece, Use, compare
+from oauthtrace.report.texts import text
 from oauthtrace.report.times import Clock
 from oauthtrace.report.visible import Show
 
 MOST_PANELS = 2
-_VALUE, _WORD, _QUOTE = 300, 60, 600
-_ISLAND = 3
-"""Equal stretches shorter than this between two differences are marked with them."""
-_CONTEXT = 60
+_VALUE, _WORD, _QUOTE = VALUE, 60, 600
 
 
-class Piece(NamedTuple):
-    """A stretch of a value: whether it differs, and how many characters it lacks against the other value."""
-
-    text: str
-    differs: bool = False
-    gap: int = 0
-
-
-class Line(NamedTuple):
-    """One of several values that stand one above the other."""
-
-    label: str
-    pieces: list[Piece]
-    failing: bool = False
-
-
-class Use(NamedTuple):
-    """One time at which a value was presented."""
-
-    when: str
-    later: str
-    who: str
-    answer: str
-    failing: bool
-
-
-class Claim(NamedTuple):
-    """One claim of a token: what it says, what was expected, whether that is wrong."""
-
-    name: str
-    found: str
-    expected: str
-    wrong: bool
-
-
-@dataclass(slots=True)
-class Panel:
-    """What a panel's template is given. Which members are filled depends on its kind.
-
-    Attributes:
-        kind: name of the template.
-        title: its heading.
-        note: the sentence that says what the comparison shows.
-        telling: whether it shows a contradiction.
-    """
-
-    kind: str
-    title: str
-    note: str
-    telling: bool = False
-    lines: list[Line] = field(default_factory=list)
-    uses: list[Use] = field(default_factory=list)
-    value: str = ""
-    claims: list[Claim] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
-    rows: list[tuple[str, list[bool | None], bool]] = field(default_factory=list)
-    life: float | None = None
-    age: float = 0.0
-    labels: tuple[str, str, str] = ("", "", "")
-
-
+Row = dict[str, Any]
 Builder = Callable[[Case, Show, Clock], Panel | None]
 
 
@@ -93,50 +29,12 @@ def choose(case: Case, show: Show, clock: Clock) -> list[Panel]:
     """The panels of a failure: the one that fits its cause first, then others that show a contradiction."""
     built = [(any(case.cause.startswith(c) for c in causes), build(case, show, clock)) for causes, build in PANELS]
     fitting = [panel for fits, panel in built if panel and fits]
-    fitting.sort(key=lambda panel: not panel.telling)
+    telling = [panel for panel in fitting if panel.telling]
+    if telling and case.row["proof"]:
+        return telling[:1]
     others = [panel for fits, panel in built if panel and not fits and panel.telling]
-    if fitting and fitting[0].telling:
-        others = [panel for panel in others if panel.kind == "compare" and not _repeats(panel, fitting)][:0 if case.row["proof"] else 1]
-    chosen = [*[panel for panel in fitting if panel.telling], *others, *[panel for panel in fitting if not panel.telling]][:MOST_PANELS]
-    return chosen or [said(case, show, clock)]
-
-
-def _repeats(panel: Panel, shown: list[Panel]) -> bool:
-    values = {piece.text for one in shown for line in one.lines for piece in line.pieces}
-    return any(piece.text in values for line in panel.lines for piece in line.pieces)
-
-
-def compare(first: str, second: str, show: Show) -> tuple[list[Piece], list[Piece]]:
-    """Two values cut into pieces, aligned: where one lacks characters it has a gap as wide as the other's piece.
-
-    >>> compare("http://a.test", "https://a.test", lambda value, most: value)[0][:2]
-    [Piece(text='http', differs=False, gap=0), Piece(text='', differs=True, gap=1)]
-    """
-    first, second = _window(first, second)
-    left, right = marks(show(first, _VALUE), show(second, _VALUE))
-    blocks: list[tuple[str, str, bool]] = []
-    for (a, differs), (b, _) in zip(left, right, strict=True):
-        island = not differs and len(a) < _ISLAND and blocks and blocks[-1][2]
-        if blocks and blocks[-1][2] and (differs or island):
-            blocks[-1] = (blocks[-1][0] + a, blocks[-1][1] + b, True)
-        else:
-            blocks.append((a, b, differs))
-    one = [Piece(_seen(a, d), d, max(len(b) - len(a), 0) if d else 0) for a, b, d in blocks]
-    other = [Piece(_seen(b, d), d, max(len(a) - len(b), 0) if d else 0) for a, b, d in blocks]
-    return one, other
-
-
-def _seen(value: str, differs: bool) -> str:  # noqa: FBT001 - as the pieces have it
-    return value.replace(" ", "␠") if differs else value
-
-
-def _window(first: str, second: str) -> tuple[str, str]:
-    """Long values from shortly before their first difference on."""
-    if max(len(first), len(second)) <= _VALUE:
-        return first, second
-    same = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
-    start = max(same - _CONTEXT, 0)
-    return ("…" + first[start:], "…" + second[start:]) if start else (first, second)
+    chosen = [*telling, *others, *[panel for panel in fitting if not panel.telling]]
+    return chosen[:MOST_PANELS] or [told(case, show, clock)]
 
 
 # --- redirect URI, PKCE, secret -------------------------------------------------------------------------------------
@@ -155,15 +53,27 @@ def redirect(case: Case, show: Show, clock: Clock) -> Panel | None:
     for column, other, sent_label, other_label in pairs:
         kind = row[column]
         if kind == "absent":
-            lines = [Line(text(other_label), [Piece(show(row[other], _VALUE))]), Line(text(sent_label), [Piece(text("panel.redirect.absent"), differs=True)], failing=True)]
+            lines = [
+                Line(text(other_label), [Piece(show(row[other], _VALUE))]),
+                Line(text(sent_label), [Piece(text("panel.redirect.absent"), differs=True)], failing=True),
+            ]
             return Panel("compare", title, text("panel.redirect.none"), telling=True, lines=lines)
         if kind and kind != "equal":
             sent, expected = compare(row["redirect_uri"], row[other], show)
             labels = _since(case, clock) if other_label.endswith("worked") else (text(sent_label), text(other_label))
             lines = [Line(labels[0], sent, failing=True), Line(labels[1], expected)]
             return Panel("compare", title, text(f"panel.redirect.{kind}"), telling=True, lines=lines)
+    if not row["redirect_uri"] and case.cause == "redirect-uri/missing" and case.worked and case.worked["redirect_uri"]:
+        absent = Line(text("panel.redirect.sent"), [Piece(text("panel.redirect.absent"), differs=True)], failing=True)
+        worked = Line(text("panel.redirect.worked"), [Piece(show(case.worked["redirect_uri"], _VALUE))])
+        return Panel("compare", title, text("panel.redirect.missing"), telling=True, lines=[absent, worked])
     if row["redirect_uri"] and case.family == "redirect-uri":
-        return Panel("compare", title, text("panel.redirect.only"), lines=[Line(text("panel.redirect.sent"), [Piece(show(row["redirect_uri"], _VALUE))], failing=True)])
+        return Panel(
+            "compare",
+            title,
+            text("panel.redirect.only"),
+            lines=[Line(text("panel.redirect.sent"), [Piece(show(row["redirect_uri"], _VALUE))], failing=True)],
+        )
     return None
 
 
@@ -171,7 +81,9 @@ def _since(case: Case, clock: Clock) -> tuple[str, str]:
     changed = any(change["parameter"] == "redirect_uri" for change in case.incident["changed"] or ())
     until = case.incident["worked_before"]
     if changed and until and case.incident["onset"] and case.incident["count"] > 1:
-        return text("panel.redirect.sent_since", at=clock(case.incident["onset"])), text("panel.redirect.worked_until", at=clock(until))
+        return text("panel.redirect.sent_since", at=clock(case.incident["onset"])), text(
+            "panel.redirect.worked_until", at=clock(until)
+        )
     return text("panel.redirect.sent"), text("panel.redirect.worked")
 
 
@@ -199,20 +111,20 @@ def secret(case: Case, show: Show, clock: Clock) -> Panel | None:
     if row["auth_method"] is None and row["secret_fp"] is None:
         return None
     now = _credentials(row, show)
+    label = text("panel.secret.now", at=clock(row["time"]))
     if worked is None or not (differs or method):
-        then, note, telling = [Piece(text("panel.secret.unknown"))], "", False
-        label = text("panel.redirect.worked")
-    else:
-        then = _credentials(worked, show)
-        now = [Piece(a.text, a.text != b.text) for a, b in zip(now, then, strict=True)]
-        then = [Piece(b.text, a.differs) for a, b in zip(now, then, strict=True)]
-        note = text("panel.secret.differs") if differs == "differs" else text("panel.secret.method") if method else text("panel.secret.same")
-        telling, label = differs == "differs" or bool(method), text("panel.secret.worked", at=clock(worked["time"]))
-    lines = [Line(text("panel.secret.now", at=clock(row["time"])), now, failing=True), Line(label, then)]
-    return Panel("compare", text("panel.secret.title"), note, telling=telling, lines=lines)
+        return Panel(
+            "compare", text("panel.secret.title"), text("panel.secret.unknown"), lines=[Line(label, now, failing=True)]
+        )
+    then = _credentials(worked, show)
+    now = [Piece(a.text, a.text != b.text) for a, b in zip(now, then, strict=True)]
+    then = [Piece(b.text, a.differs) for a, b in zip(now, then, strict=True)]
+    note = text(f"panel.secret.{'differs' if differs == 'differs' else 'method' if method else 'same'}")
+    lines = [Line(label, now, failing=True), Line(text("panel.secret.worked", at=clock(worked["time"])), then)]
+    return Panel("compare", text("panel.secret.title"), note, telling=differs == "differs" or bool(method), lines=lines)
 
 
-def _credentials(row: dict[str, Any], show: Show) -> list[Piece]:
+def _credentials(row: Row, show: Show) -> list[Piece]:
     length = f" ({text('panel.secret.length', n=row['secret_length'])})" if row["secret_length"] else ""
     mark = show(row["secret_fp"], _WORD) if row["secret_fp"] else text("panel.secret.secret_unknown")
     method = row["auth_method"] or "?"
@@ -226,46 +138,71 @@ def _credentials(row: dict[str, Any], show: Show) -> list[Piece]:
 
 def lifetime(case: Case, _show: Show, clock: Clock) -> Panel | None:
     """Issued, end of the lifetime and use on one line, to scale."""
-    row = case.row
-    if row["code_age_s"] is not None and row["step"] == "token":
-        age, life = row["code_age_s"], row["code_lifetime_s"] or row.get("accepted_age_s")
-        note = text("panel.lifetime.code", age=duration(age), life=duration(life)) if life else text("panel.lifetime.code_unknown", age=duration(age))
-        return _lifetime(age, life, note, clock, row, telling=bool(row["code_too_old"]))
-    if row["token_expired_by_s"] is not None:
-        by = row["token_expired_by_s"]
-        age = row["token_age_s"]
-        life = age - by if age is not None and age > by else row["jwt_exp"] - row["jwt_iat"] if row["jwt_exp"] and row["jwt_iat"] and row["jwt_exp"] > row["jwt_iat"] else None
-        if life:
-            return _lifetime(life + by, life, text("panel.lifetime.token", by=duration(by)), clock, row, telling=bool(row["token_expired"]))
-    return None
-
-
-def _lifetime(age: float, life: float | None, note: str, clock: Clock, row: dict[str, Any], *, telling: bool) -> Panel:
+    found = _age(case.row)
+    if found is None:
+        return None
+    what, age, life, telling = found
     whole = max(age, life or 0) or 1
-    labels = (text("panel.lifetime.issued"), f"{text('panel.lifetime.ends')}, {duration(life)}" if life else "", f"{text('panel.lifetime.used')} {clock.exact(row['time'])}, {text('panel.lifetime.age', age=duration(age))}")
-    return Panel("lifetime", text("panel.lifetime.title"), note, telling=telling, life=100 * life / whole if life else None, age=100 * age / whole, labels=labels)
+    said = {"age": duration(age), "life": duration(life or 0), "by": duration(age - (life or 0))}
+    used = f"{text('panel.lifetime.used')} {clock.exact(case.row['time'])}"
+    return Panel(
+        "lifetime",
+        text("panel.lifetime.title"),
+        text(f"panel.lifetime.{what}" if life else "panel.lifetime.code_unknown", **said),
+        telling=telling,
+        life=100 * life / whole if life else None,
+        age=100 * age / whole,
+        labels=(
+            text("panel.lifetime.issued"),
+            f"{text('panel.lifetime.ends')}, {said['life']}",
+            f"{used}, {text('panel.lifetime.age', age=said['age'])}",
+        ),
+    )
+
+
+def _age(row: Row) -> tuple[str, float, float | None, bool] | None:
+    """What is too old, its age and lifetime in seconds, and whether it is."""
+    if row["code_age_s"] is not None and row["step"] == "token":
+        return "code", row["code_age_s"], row["code_lifetime_s"] or row.get("accepted_age_s"), bool(row["code_too_old"])
+    age, life = row["refresh_age_s"], row["refresh_lifetime_s"]
+    if age is not None and life is not None:
+        return "refresh", age, life, age > life
+    by, age = row["token_expired_by_s"], row["token_age_s"]
+    life = row["jwt_exp"] - row["jwt_iat"] if row["jwt_exp"] is not None and row["jwt_iat"] is not None else 0
+    if age is not None and by is not None and age > by:
+        life = age - by
+    return ("token", life + by, life, True) if by is not None and life > 0 else None
 
 
 def uses(case: Case, show: Show, clock: Clock) -> Panel | None:
     """The same code or refresh token, sent more than once."""
     if len(case.uses) < 2:
         return None
-    first = case.uses[0]
-    listed = []
-    for use in case.uses:
-        later = (use["time"] - first["time"]).total_seconds() if use["time"] and first["time"] else None
-        accepted = text("panel.uses.worked") + (f", {text('panel.uses.rotated')}" if use["issued_refresh_fp"] and use["issued_refresh_fp"] != use["refresh_token_fp"] else "")
-        answer = f"{text('panel.uses.refused')}: {_answer(use, show)}" if use["failed"] else f"{accepted} ({_answer(use, show)})"
-        who = show(use["client_id"] or use["client_address"] or "?", _WORD)
-        listed.append(Use(clock.exact(use["time"]), text("panel.uses.after", ago=duration(later)) if later else "", who, answer, bool(use["failed"])))
-    kind = "code" if case.row["code_fp"] else "refresh"
-    value = show(case.row["code_fp"] or case.row["refresh_token_fp"], _WORD)
-    note = text(f"panel.uses.{kind}", n=len(listed))
-    return Panel("uses", text("panel.uses.title"), note, telling=True, uses=listed, value=value)
+    code, refresh = case.row["code_fp"], case.row["refresh_token_fp"]
+    listed = [_use(use, case.uses[0], show, clock) for use in case.uses]
+    note = text("panel.uses.code" if code else "panel.uses.refresh", n=len(listed))
+    title = text("panel.uses.title")
+    return Panel("uses", title, note, telling=True, uses=listed, value=show(code or refresh, _WORD))
 
 
-def _answer(row: dict[str, Any], show: Show) -> str:
-    words = [str(row["status"]) if row["status"] else show(row["transport_error"] or text("timeline.no_answer"), _WORD), show(row["error"], _WORD) if row["error"] else ""]
+def _use(use: Row, first: Row, show: Show, clock: Clock) -> Use:
+    later = (use["time"] - first["time"]).total_seconds() if use["time"] and first["time"] else 0
+    rotated = use["refresh_token_fp"] and use["issued_refresh_fp"] not in (None, use["refresh_token_fp"])
+    outcome = "refused" if use["failed"] else "rotated" if rotated else "worked"
+    return Use(
+        clock.exact(use["time"]),
+        text("panel.uses.after", ago=duration(later)) if later else "",
+        show(use["client_id"] or use["client_address"] or "?", _WORD),
+        text(f"panel.uses.{outcome}", answer=_answer(use, show)),
+        bool(use["failed"]),
+    )
+
+
+def _answer(row: Row, show: Show) -> str:
+    words = [
+        str(row["status"]) if row["status"] else show(row["transport_error"] or text("timeline.no_answer"), _WORD),
+        show(row["error"], _WORD) if row["error"] else "",
+    ]
     return " ".join(word for word in words if word)
 
 
@@ -280,7 +217,12 @@ def scopes(case: Case, show: Show, _clock: Clock) -> Panel | None:
     refused = _words(row["refused_scope"])
     columns: list[tuple[str, list[str] | None]] = [
         ("asked", asked),
-        ("allowed", [w for w in asked or () if w not in refused] if refused else None),
+        (
+            "allowed",
+            [*(w for w in asked or () if w not in refused), *(_words((case.worked or {}).get("scope")) or ())]
+            if refused
+            else None,
+        ),
         ("granted", granted),
         ("held", _words(row["jwt_scope"])),
         ("demanded", _words(row["demanded_scope"])),
@@ -293,8 +235,18 @@ def scopes(case: Case, show: Show, _clock: Clock) -> Panel | None:
     rows = [(show(word, _WORD), [word in words for _, words in known], word in wrong) for word in every]
     rows.sort(key=lambda r: not r[2])
     named = show(" ".join(sorted(wrong)), _VALUE)
-    note = text("panel.scopes.lacking", scope=named) if row["lacking_scope"] else text("panel.scopes.refused", scope=named) if wrong else text("panel.scopes.plain")
-    return Panel("scopes", text("panel.scopes.title"), note, telling=bool(wrong), columns=[text(f"panel.scopes.{n}") for n, _ in known], rows=rows)
+    note = text(
+        "panel.scopes.lacking" if row["lacking_scope"] else "panel.scopes.refused" if wrong else "panel.scopes.plain",
+        scope=named,
+    )
+    return Panel(
+        "scopes",
+        text("panel.scopes.title"),
+        note,
+        telling=bool(wrong),
+        columns=[text(f"panel.scopes.{n}") for n, _ in known],
+        rows=rows,
+    )
 
 
 def _words(value: str | None) -> list[str] | None:
@@ -308,10 +260,17 @@ def claims(case: Case, show: Show, clock: Clock) -> Panel | None:
         return None
     now = row["server_time"] or row["time"]
     at_server = text("panel.claims.now", now=clock.exact(now)) if now else ""
-    audience = worked.get("jwt_aud") or (f"{row['scheme'] or 'https'}://{row['host']}" if case.cause == "grant/wrong-audience" and row["host"] else "")
+    audience = worked.get("jwt_aud") or (
+        f"{row['scheme'] or 'https'}://{row['host']}" if case.cause == "grant/wrong-audience" and row["host"] else ""
+    )
     timed = row["jwt_time"]
     listed = [
-        ("aud", row["jwt_aud"], audience, case.cause == "grant/wrong-audience" or bool(audience and audience != row["jwt_aud"])),
+        (
+            "aud",
+            row["jwt_aud"],
+            audience,
+            case.cause == "grant/wrong-audience" or bool(audience and audience != row["jwt_aud"]),
+        ),
         ("iss", row["jwt_iss"], worked.get("jwt_iss") or "", bool(row["issuer_differs"])),
         ("azp", row["jwt_azp"], "", False),
         ("alg", row["jwt_alg"], worked.get("jwt_alg") or "", bool(row["alg_unexpected"])),
@@ -320,12 +279,22 @@ def claims(case: Case, show: Show, clock: Clock) -> Panel | None:
         ("nbf", _moment(row["jwt_nbf"], clock), at_server, timed == "not yet valid"),
         ("iat", _moment(row["jwt_iat"], clock), at_server, timed in ("issued in the future", "stale")),
     ]
-    found = [Claim(text(f"panel.claims.{name}"), show(value, _VALUE), show(expected, _VALUE), wrong) for name, value, expected, wrong in listed if value]
+    found = [
+        Claim(text(f"panel.claims.{name}"), show(value, _VALUE), show(expected, _VALUE), wrong)
+        for name, value, expected, wrong in listed
+        if value
+    ]
     if not found:
         return None
     found.sort(key=lambda claim: not claim.wrong)
     wrong = any(claim.wrong for claim in found)
-    return Panel("claims", text("panel.claims.title"), text("panel.claims.wrong" if wrong else "panel.claims.as_read"), telling=wrong, claims=found)
+    return Panel(
+        "claims",
+        text("panel.claims.title"),
+        text("panel.claims.wrong" if wrong else "panel.claims.as_read"),
+        telling=wrong,
+        claims=found,
+    )
 
 
 def _moment(epoch: float | None, clock: Clock) -> str:
@@ -347,7 +316,13 @@ def clocks(case: Case, _show: Show, clock: Clock) -> Panel | None:
         Line(text("panel.clock.server"), [Piece(clock.exact(row["server_time"]), differs=True)], failing=True),
     ]
     note = text("panel.clock.off", off=duration(off), direction=text("read.ahead" if off > 0 else "read.behind"))
-    return Panel("compare", text("panel.clock.title"), note, telling=case.cause == "server/clock-skew" or abs(off) > 60, lines=lines)
+    return Panel(
+        "compare",
+        text("panel.clock.title"),
+        note,
+        telling=case.cause == "server/clock-skew" or abs(off) > 60,
+        lines=lines,
+    )
 
 
 # --- the answer, and what separates ---------------------------------------------------------------------------------
@@ -362,11 +337,27 @@ def answer(case: Case, show: Show, _clock: Clock) -> Panel | None:
         came = text("panel.answer.nothing", why=show(row["transport_error"], _VALUE))
     else:
         kind, server = show(row["answer_type"] or "", _WORD), row["server_header"]
-        came = text("panel.answer.from", status=row["status"], type=kind, server=show(server, _WORD)) if server else text("panel.answer.plain", status=row["status"], type=kind)
-    should = text("panel.answer.json" if row["step"] in MACHINE_STEPS else "panel.answer.redirect" if row["step"] == "authorization" else "panel.answer.any")
-    lines = [Line(text("panel.answer.came"), [Piece(came.strip(), differs=True)], failing=True), Line(text("panel.answer.should"), [Piece(should)])]
+        came = (
+            text("panel.answer.from", status=row["status"], type=kind, server=show(server, _WORD))
+            if server
+            else text("panel.answer.plain", status=row["status"], type=kind)
+        )
     facts = [fact for fact in row["facts"] or () if fact in BROKEN_ANSWERS]
-    return Panel("compare", text("panel.answer.title"), show("; ".join(facts).capitalize(), _VALUE), telling=case.family == "server", lines=lines)
+    came = text("panel.answer.but", came=came.strip(), what=show(", ".join(facts), _VALUE)) if facts else came
+    should = text(
+        "panel.answer.token"
+        if row["step"] == "token"
+        else "panel.answer.json"
+        if row["step"] in MACHINE_STEPS
+        else "panel.answer.redirect"
+        if row["step"] == "authorization"
+        else "panel.answer.any"
+    )
+    lines = [
+        Line(text("panel.answer.came"), [Piece(came.strip(), differs=True)], failing=True),
+        Line(text("panel.answer.should"), [Piece(should)]),
+    ]
+    return Panel("compare", text("panel.answer.title"), "", telling=case.family == "server", lines=lines)
 
 
 def separates(case: Case, show: Show, _clock: Clock) -> Panel | None:
@@ -376,15 +367,80 @@ def separates(case: Case, show: Show, _clock: Clock) -> Panel | None:
         now, then = row.get(parameter), (worked or {}).get(parameter)
         if now and then and now != then and parameter != "redirect_uri":
             sent, expected = compare(str(now), str(then), show)
-            lines = [Line(text("panel.separates.failing"), sent, failing=True), Line(text("panel.separates.working"), expected)]
-            return Panel("compare", f"{text('panel.separates.title')}: {parameter.removesuffix('_fp')}", text("panel.separates.note"), telling=True, lines=lines)
+            lines = [
+                Line(text("panel.separates.failing"), sent, failing=True),
+                Line(text("panel.separates.working"), expected),
+            ]
+            return Panel(
+                "compare",
+                f"{text('panel.separates.title')}: {parameter.removesuffix('_fp')}",
+                text("panel.separates.note"),
+                telling=True,
+                lines=lines,
+            )
     return None
+
+
+def handed(case: Case, show: Show, _clock: Clock) -> Panel | None:
+    """The value that was handed out in this flow against the one that came back."""
+    kind = next((name for cause, name in _HANDED.items() if case.cause.startswith(cause)), None)
+    if kind is None:
+        return None
+    out_column, back_column = _COLUMNS[kind]
+    before = [row[out_column] for row in case.flow if row[out_column] and row["n"] < case.row["n"]]
+    out, back = before[-1] if before else None, case.row[back_column]
+    if not back and kind == "nonce":
+        back = next((row[back_column] for row in reversed(case.flow) if row[back_column]), None)
+    if not back or _value(out) == _value(back):
+        return None
+    missing = text("panel.handed.none")
+    lines = [
+        Line(text(f"panel.handed.{kind}_out"), [Piece(show(out, _WORD) if out else missing, differs=True)]),
+        Line(text(f"panel.handed.{kind}_back"), [Piece(show(back, _WORD), differs=True)], failing=True),
+    ]
+    note = text("panel.handed.note" if out else "panel.handed.other_flow")
+    return Panel("compare", text("panel.handed.title"), note, telling=True, lines=lines)
+
+
+_HANDED = {
+    "grant/code-invalid": "code",
+    "grant/refresh-": "refresh",
+    "grant/access-token-invalid": "token",
+    "binding/state": "state",
+    "binding/nonce": "nonce",
+}
+_COLUMNS = {
+    "code": ("issued_code_fp", "code_fp"),
+    "refresh": ("issued_refresh_fp", "refresh_token_fp"),
+    "token": ("issued_token_fp", "token_fp"),
+    "state": ("state_fp", "state_fp"),
+    "nonce": ("nonce_fp", "issued_nonce_fp"),
+}
+
+
+def _value(mark: str | None) -> str:
+    """The fingerprint without its kind: the same value has the same one whatever it was used as."""
+    return (mark or "").rpartition(":")[2]
+
+
+def told(case: Case, show: Show, clock: Clock) -> Panel:
+    """What proves it in a sentence, when there is nothing to lay side by side; else what the server says."""
+    evidence = case.row["evidence"]
+    if case.row["proof"] and evidence and not evidence[0].startswith(("The server says", "The log says")):
+        return Panel("told", text("panel.told.title"), show(case.row["evidence"][0], _QUOTE))
+    return said(case, show, clock)
 
 
 def said(case: Case, show: Show, _clock: Clock) -> Panel:
     """The server's own words, when there is nothing to compare."""
     row = case.row
-    words: Iterable[str | None] = (row["error"], row["error_code"], row["error_description"] or row["message"], row["challenge"], row["transport_error"])
+    words: Iterable[str | None] = (
+        row["error"],
+        row["error_code"],
+        row["error_description"] or row["message"],
+        row["challenge"],
+        row["transport_error"],
+    )
     quote = show(" · ".join(dict.fromkeys(word for word in words if word)), _QUOTE) or text("panel.said.nothing")
     note = text("panel.said.status", status=row["status"]) if row["status"] else ""
     return Panel("said", text("panel.said.title"), note, value=quote)
@@ -395,9 +451,21 @@ PANELS: tuple[tuple[tuple[str, ...], Builder], ...] = (
     (("binding/pkce",), pkce),
     (("client/wrong-secret", "client/expired-secret", "client/auth-method", "client/missing-credentials"), secret),
     (("grant/code-reused", "grant/refresh-reused"), uses),
-    (("grant/code-expired", "grant/access-token-expired"), lifetime),
+    (("grant/code-expired", "grant/access-token-expired", "grant/refresh-expired"), lifetime),
+    (tuple(_HANDED), handed),
     (("scope/",), scopes),
-    (("grant/wrong-audience", "grant/access-token", "scope/audience", "client/assertion", "server/algorithm", "server/clock-skew", "server/metadata"), claims),
+    (
+        (
+            "grant/wrong-audience",
+            "grant/access-token",
+            "scope/audience",
+            "client/assertion",
+            "server/algorithm",
+            "server/clock-skew",
+            "server/metadata",
+        ),
+        claims,
+    ),
     (("server/clock-skew",), clocks),
     (("server/", "request/content-type", "request/method"), answer),
     ((), separates),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _STEPS_S = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
     10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000, 7776000, 31536000,
@@ -27,7 +27,9 @@ class Clock:
     @property
     def days(self) -> bool:
         """Whether the date has to be said with each time."""
-        return bool(self.first and self.last and self.first.date() != self.last.date() and self.span > timedelta(hours=18))
+        return bool(
+            self.first and self.last and self.first.date() != self.last.date() and self.span > timedelta(hours=18)
+        )
 
     def __call__(self, moment: datetime | None) -> str:
         """A moment: ``09:03``, in a short capture ``09:03:12``, in a long one ``2 Mar 09:03``."""

@@ -17,13 +17,15 @@ _HIDDEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_PILED = re.compile(r"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{2})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_PILED = re.compile(
+    r"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{2})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
+)
 
 
 def visible(value: object, most: int = MOST) -> str:
-    """A value as one bounded line of text without anything hidden in it.
+    r"""A value as one bounded line of text without anything hidden in it.
 
-    >>> visible("a\\u202eb")
+    >>> visible("a\u202eb")
     'a⟨U+202E⟩b'
     """
     text = "" if value is None else str(value)
@@ -40,17 +42,36 @@ def plain(value: object, most: int = MOST) -> str:
 _URL_HOST = re.compile(r"(://|%3A%2F%2F|%253A%252F%252F)(?:[^\s/@?#%]*@)?(\[[0-9a-f:.]+\]|[\w.-]+)", re.IGNORECASE)
 _MAIL = re.compile(r"[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _GUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE
+)
 _REALM = re.compile(r"(/(?:realms|tenants?|t|oauth2)/)([A-Za-z0-9_.-]{2,})(?=/)")
 _WORD = re.compile(r"(?:(?<=%2F)|(?<=%3A)|(?<=%3D)|(?<=%20)|(?<=\+)|(?<![\w.%-]))\w[\w.-]*", re.IGNORECASE)
 _KEPT_REALMS = ("v1", "v2", "v2.0", "default", "common", "organizations", "consumers", "authorize", "token", "oauth")
-_PUBLIC = ("localhost", "com", "net", "org", "example", "test", "co", "www", "login", "api", "app", "auth", "idp", "sso")
+_PUBLIC = (
+    "localhost",
+    "com",
+    "net",
+    "org",
+    "example",
+    "test",
+    "co",
+    "www",
+    "login",
+    "api",
+    "app",
+    "auth",
+    "idp",
+    "sso",
+)
 
 
 class Pseudonyms:
     """:data:`Show` that replaces names: the same name by the same pseudonym, whatever text it stands in."""
 
-    def __init__(self, *, clients: Iterable[str], hosts: Iterable[str], addresses: Iterable[str], files: Iterable[str]) -> None:
+    def __init__(
+        self, *, clients: Iterable[str], hosts: Iterable[str], addresses: Iterable[str], files: Iterable[str]
+    ) -> None:
         self._made: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         self._names: dict[str, str] = {}
@@ -59,7 +80,11 @@ class Pseudonyms:
             for name in names:
                 self._learn(kind, name)
         hosts = [host.partition(":")[0] if host.count(":") == 1 else host for host in hosts]
-        self._suffixes = {".".join(host.split(".")[-2:]) for host in hosts if host.count(".") >= 1 and not host.rpartition(".")[2].isdigit()}
+        self._suffixes = {
+            ".".join(host.split(".")[-2:])
+            for host in hosts
+            if host.count(".") >= 1 and not host.rpartition(".")[2].isdigit()
+        }
         self._labels = {suffix.split(".")[0] for suffix in self._suffixes} - set(_PUBLIC)
         for host in hosts:
             self._names[host] = self._host(host)

@@ -12,14 +12,17 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, cast
-
-import polars as pl
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from oauthtrace import exchange
-from oauthtrace.privacy import Redactor
 from oauthtrace.sources import CERTAIN_ENOUGH, HEAD_BYTES, Reading, Row, by_line, formats, opening, unmarked, weigh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from oauthtrace.privacy import Redactor
 
 FRAME_ROWS = 50_000
 LIVE_S = 10.0
@@ -41,6 +44,7 @@ class Place:
         tail: the last bytes in front of it, at most TAIL_BYTES; they tell whether a file is the one that was read.
         complete: nothing was left for later, neither a half-written line nor an entry that may still grow.
         open_records: records read from here on that the next run reads again.
+        resumed: whether earlier runs have read what is in front of it.
     """
 
     position: int = 0
@@ -48,10 +52,15 @@ class Place:
     tail: bytes = b""
     complete: bool = True
     open_records: int = 0
+    resumed: bool = False
 
 
 def read_inputs(
-    paths: Iterable[str | Path], redactor: Redactor, *, input_format: str | None = None, progress: Progress | None = None
+    paths: Iterable[str | Path],
+    redactor: Redactor,
+    *,
+    input_format: str | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[Reading, pl.DataFrame]]:
     """Every input, read in frames of bounded size; the reading's tally is complete when its last frame has come.
 
@@ -67,7 +76,11 @@ def read_inputs(
 
 
 def read_rows(
-    file: str, reading: Reading, input_format: str | None = None, progress: Progress | None = None, place: Place | None = None
+    file: str,
+    reading: Reading,
+    input_format: str | None = None,
+    progress: Progress | None = None,
+    place: Place | None = None,
 ) -> Iterator[list[Row]]:
     """One input as lists of rows of bounded length; at least one list, possibly empty.
 
@@ -99,7 +112,9 @@ def read_rows(
             yield []
 
 
-def _batches(raw: _Watched, file: str, reading: Reading, input_format: str | None, place: Place | None) -> Iterator[list[Row]]:
+def _batches(
+    raw: _Watched, file: str, reading: Reading, input_format: str | None, place: Place | None
+) -> Iterator[list[Row]]:
     head, stream = opening.with_head(cast("BinaryIO", raw), HEAD_BYTES)
     chosen = input_format or choose(head, reading)
     if chosen is None:
@@ -150,7 +165,11 @@ def choose(head: bytes, reading: Reading) -> str | None:
     if any(score > 0 and other == "text" for score, other in scored):
         return "text"
     binary = b"\0" in head
-    reading.reject(None, "not text and no known capture format" if binary else "no known format", "" if binary else head[:60].decode("utf-8", "replace"))
+    reading.reject(
+        None,
+        "not text and no known capture format" if binary else "no known format",
+        "" if binary else head[:60].decode("utf-8", "replace"),
+    )
     return None
 
 
@@ -193,9 +212,11 @@ class Tap(io.RawIOBase):
         place.complete, place.open_records = True, 0
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer with what is next of whole lines; 0 at the end."""
         while not self._ready:
             chunk = self._stream.read(CHUNK_BYTES)
             if not chunk:

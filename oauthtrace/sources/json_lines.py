@@ -1,4 +1,4 @@
-"""Access logs as JSON lines, whoever wrote them: nginx ``escape=json``, gateways, load balancers.
+r"""Access logs as JSON lines, whoever wrote them: nginx ``escape=json``, gateways, load balancers.
 
 Keys are found by the names that products use for the same thing, also one level down (``request.uri``); an object that
 has no method-like or URL-like key is no access log entry. Broken JSON that nginx is known to write (bare empty numbers,
@@ -50,7 +50,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 
 _KEY_OF = {key: ours for ours, keys in SYNONYMS.items() for key in keys}
 _ABSENT = {"", "-", None, "null", "(null)", "None"}
-_BARE = re.compile(r':\s*(-?[\d.]+|-)((?:\s*[,:]\s*(?:-?[\d.]+|-))+)(?=\s*[,}])')
+_BARE = re.compile(r":\s*(-?[\d.]+|-)((?:\s*[,:]\s*(?:-?[\d.]+|-))+)(?=\s*[,}])")
 
 
 def parse_line(line: str) -> dict[str, Any] | None:

@@ -40,7 +40,13 @@ def frame_of(block: bytes) -> pl.DataFrame:
     """The lines of a block as column ``line``; an empty line is null."""
     clean = block.replace(b"\x01", b" ") if b"\x01" in block else block
     return pl.read_csv(
-        io.BytesIO(clean), separator="\x01", quote_char=None, has_header=False, encoding="utf8-lossy", schema={"line": pl.String}, infer_schema=False
+        io.BytesIO(clean),
+        separator="\x01",
+        quote_char=None,
+        has_header=False,
+        encoding="utf8-lossy",
+        schema={"line": pl.String},
+        infer_schema=False,
     )
 
 

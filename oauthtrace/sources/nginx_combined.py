@@ -27,12 +27,14 @@ PURE = 0.9
 """Share of lines from which on a file counts as an access log."""
 
 LINE = re.compile(
-    r'^(?:(?P<vhost>[\w.-]+:\d+) )?(?P<client>\S+) \S+ (?P<user>.+?) \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?)\]'
+    r"^(?:(?P<vhost>[\w.-]+:\d+) )?(?P<client>\S+) \S+ (?P<user>.+?) \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?)\]"
     r' "(?P<request>[^"\\]*(?:\\.[^"\\]*)*)" (?P<status>\d{3}|-)(?: (?P<bytes>\d+|-))?(?: "(?P<referer>[^"\\]*(?:\\.[^"\\]*)*)" "(?P<agent>[^"\\]*(?:\\.[^"\\]*)*)")?(?P<tail>.*)$'
 )
 _REQUEST = re.compile(r"^([A-Z]{3,10}) (\S+)(?: HTTP/[\d.]+)?$")
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
-_MONTHS = {m: i for i, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTHS = {
+    m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
 
 
 def sniff(head: bytes) -> float:
@@ -66,7 +68,7 @@ def raw_of(line: str) -> RawExchange | str:
     target = parts[2]
     if target.startswith("/") and match["vhost"]:
         host, _, port = match["vhost"].partition(":")
-        target = f"{'https' if port == '443' else 'http'}://{host}{'' if port in ('80', '443') else ':' + port}{target}"
+        target = f"{'https' if port.endswith('443') else 'http'}://{host}{'' if port in ('80', '443') else ':' + port}{target}"
     headers = {"user-agent": match["agent"]} if match["agent"] not in (None, "-", "") else {}
     if match["referer"] not in (None, "-", ""):
         headers["referer"] = match["referer"]
@@ -98,7 +100,11 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
             continue
         row = observe(raw, reading.redactor)
         if row is None:
-            reading.hosts[raw.url.split("/", 3)[2].rpartition("@")[2] if raw.url.count("/") > 2 and "://" in raw.url else "(host not logged)"] += 1
+            reading.hosts[
+                raw.url.split("/", 3)[2].rpartition("@")[2]
+                if raw.url.count("/") > 2 and "://" in raw.url
+                else "(host not logged)"
+            ] += 1
             continue
         if raw.user and row["step"] in ("token", "introspection", "revocation", "par") and row.get("client_id") is None:
             row["client_id"] = raw.user

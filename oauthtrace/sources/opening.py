@@ -10,14 +10,19 @@ import lzma
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 
 class UnreadableInput(Exception):  # noqa: N818 - it names what is wrong, as users read it
     """An input that can't be read at all; the message names the file, the reason and the remedy."""
 
 
-_MAGIC: tuple[tuple[bytes, str], ...] = ((b"\x1f\x8b", "gz"), (b"\x28\xb5\x2f\xfd", "zst"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"))
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gz"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
 
 
 def expand(paths: Iterable[str | Path]) -> Iterator[str]:
@@ -39,10 +44,14 @@ def _expand_one(given: str) -> list[str]:
         return ["-"]
     path = Path(given)
     if path.is_dir():
-        return sorted(str(p) for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
+        return sorted(
+            str(p)
+            for p in path.rglob("*")
+            if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
+        )
     if path.exists():
         return [given]
-    if matches := sorted(glob.glob(given, recursive=True)):
+    if matches := sorted(glob.glob(given, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
         return [m for m in matches if Path(m).is_file()]
     raise UnreadableInput(f"{given}: no such file, folder or pattern")
 
@@ -54,25 +63,23 @@ def open_input(file: str) -> BinaryIO:
         UnreadableInput: the file can't be opened.
     """
     if file == "-":
-        raw: BinaryIO = io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
+        raw: BinaryIO = io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer))
     else:
         try:
-            raw = Path(file).open("rb")
+            raw = Path(file).open("rb")  # noqa: SIM115 - the caller closes it
         except OSError as error:
             raise UnreadableInput(f"{file}: {error.strerror or error}") from error
-    buffered = cast(io.BufferedReader, raw)
+    buffered = cast("io.BufferedReader", raw)
     magic = buffered.peek(8)[:8]
     kind = next((kind for start, kind in _MAGIC if magic.startswith(start)), None)
     if kind == "gz":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        return cast("BinaryIO", gzip.GzipFile(fileobj=raw))
     if kind == "bz2":
-        return cast(BinaryIO, bz2.BZ2File(raw))
+        return cast("BinaryIO", bz2.BZ2File(raw))
     if kind == "xz":
-        return cast(BinaryIO, lzma.LZMAFile(raw))
+        return cast("BinaryIO", lzma.LZMAFile(raw))
     if kind == "zst":
-        import zstandard  # noqa: PLC0415 - only for the inputs that need it
-
-        return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        return io.BufferedReader(_Zst(raw), 1 << 17)
     return raw
 
 
@@ -80,6 +87,42 @@ def is_compressed(file: str) -> bool:
     """Whether a file's first bytes are those of a known compression."""
     with Path(file).open("rb") as raw:
         return raw.read(8).startswith(tuple(start for start, _ in _MAGIC))
+
+
+class _Zst(io.RawIOBase):
+    """The frames of a zst stream, one after the other; unlike the library's reader it notices when the last is cut off."""
+
+    PIECE_BYTES = 8192
+    """Small, since a piece may unpack to thousands of times its size."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        import zstandard  # noqa: PLC0415 - only for the inputs that need it
+
+        self._raw, self._new = raw, zstandard.ZstdDecompressor().decompressobj
+        self._frame: Any = None
+        self._rest = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._ready:
+            piece, self._rest = self._rest or self._raw.read(self.PIECE_BYTES), b""
+            if not piece:
+                if self._frame is not None:
+                    raise EOFError("the zst stream is cut off")
+                return 0
+            frame = self._frame or self._new()
+            self._ready = memoryview(frame.decompress(piece))
+            self._frame, self._rest = (None, frame.unused_data) if frame.eof else (frame, b"")
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 class Peeked(io.RawIOBase):

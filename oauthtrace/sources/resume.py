@@ -11,14 +11,16 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oauthtrace.privacy import Redactor
 from oauthtrace.sources import HEAD_BYTES, Reading, Row, by_line, opening
 from oauthtrace.sources.intake import CHUNK_BYTES, Place, Progress, choose, origin_of, read_rows, skip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 CHECK_BYTES = 1024
 
@@ -82,7 +84,9 @@ class Resumer:
         progress: called as bytes are read.
     """
 
-    def __init__(self, key: bytes, known: dict[str, State], input_format: str | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, key: bytes, known: dict[str, State], input_format: str | None = None, progress: Progress | None = None
+    ) -> None:
         self._key, self._redactor, self._known = key, Redactor(key), known
         self._input_format, self._progress = input_format, progress
 
@@ -114,7 +118,17 @@ class Resumer:
 
     def _unchanged(self, file: str) -> State | None:
         now = _facts(file)
-        return next((s for s in self._known.values() if now["inode"] and s["complete"] and s["format"] != "unknown" and all(s[n] == v for n, v in now.items())), None)
+        return next(
+            (
+                s
+                for s in self._known.values()
+                if now["inode"]
+                and s["complete"]
+                and s["format"] != "unknown"
+                and all(s[n] == v for n, v in now.items())
+            ),
+            None,
+        )
 
     def _same(self, file: str, state: State) -> Iterator[Step]:
         reading = self._reading_of(state)
@@ -168,14 +182,14 @@ class Resumer:
     def _log(self, file: str) -> Iterator[Step]:
         """A log, standard input, or what can't be read."""
         facts = _facts(file)
-        known, place = self._matching(file)
+        known, place = self._matching(file, facts)
         if known is None:
             reading, key, reopened, moved = Reading(file, self._redactor), "", None, False
         else:
             # a copy of a log that is still there goes by that log's name, unless it turns out to hold more
             moved = known["file"] != file
             reading = Reading(known["file"] if moved and _is_there(known) else file, self._redactor)
-            key, reopened = known["input"], known["lines"]
+            key, reopened = known["input"], place.lines
         begun_anew = known is None and any(s["file"] == file and s["origin"] for s in self._known.values())
         for rows in read_rows(file, reading, self._input_format, self._progress, place):
             key = key or self._new_key(reading)
@@ -185,7 +199,8 @@ class Resumer:
             reading.notes.append("truncated or begun anew since it was read last: read from its beginning")
         copied = known is not None and reading.file != file
         if known is not None:
-            self._add_up(reading, known)
+            if place.resumed:
+                self._add_up(reading, known)
             if copied and place.position == known["position"]:
                 reading.notes = [f"the same content as {known['file']}, counted there"]
         reading.file = file
@@ -195,21 +210,40 @@ class Resumer:
         state = self._state(reading, key, place, facts, self._hash(place.tail[-CHECK_BYTES:]))
         yield Step(reading, key, renamed=moved, state=state)
 
-    def _matching(self, file: str) -> tuple[State | None, Place]:
-        """The stream that a log continues, and where."""
+    def _matching(self, file: str, facts: State) -> tuple[State | None, Place]:
+        """The stream that a log continues, and where; its beginning when it has to be read again as a whole.
+
+        That is so when only a part of its first line, or too little to tell its format, was there before.
+        """
         origin = origin_of(_head(file), self._redactor)
         states = [s for s in self._known.values() if origin and s["origin"] == origin]
         for state in sorted(states, key=lambda s: -s["position"]):
             tail = _bytes_before(file, state["position"], CHECK_BYTES)
             if self._hash(tail) == state["check_hash"]:
-                return state, Place(state["position"], state["lines"], tail)
-        return None, Place()
+                same_format = state["format"] == (self._input_format or self._format_of(file))
+                return state, Place(state["position"], state["lines"], tail, resumed=True) if same_format else Place()
+        place = ("device", "inode")
+        return next(
+            (
+                s
+                for s in self._known.values()
+                if s["origin"] and not s["position"] and all(s[n] == facts[n] for n in place)
+            ),
+            None,
+        ), Place()
 
     def _new_key(self, reading: Reading) -> str:
-        base = reading.origin or self._hash(f"{reading.file} {reading.format} {time.time_ns() if reading.file == '-' else ''}".encode())[:16]
+        base = (
+            reading.origin
+            or self._hash(f"{reading.file} {reading.format} {time.time_ns() if reading.file == '-' else ''}".encode())[
+                :16
+            ]
+        )
         if reading.format == "unknown":
             return base
-        return next(key for n in range(1, len(self._known) + 2) if (key := base if n == 1 else f"{base}.{n}") not in self._known)
+        return next(
+            key for n in range(1, len(self._known) + 2) if (key := base if n == 1 else f"{base}.{n}") not in self._known
+        )
 
     def _add_up(self, reading: Reading, known: State) -> None:
         """The tally of this run on top of those before; what was read again counts once."""
@@ -230,7 +264,9 @@ class Resumer:
             "lines": place.lines,
             "complete": place.complete,
             "open_records": place.open_records,
-            "open_rejected": sum(r.position is not None and r.position > place.lines for r in reading.rejects) if reading.origin else 0,
+            "open_rejected": sum(r.position is not None and r.position > place.lines for r in reading.rejects)
+            if reading.origin
+            else 0,
             "records": reading.records,
             "rejected": reading.rejected,
             "notes": reading.notes,
@@ -260,7 +296,12 @@ def _facts(file: str) -> State:
     if stat is None:
         return {"device": 0, "inode": 0, "size": 0, "changed_ns": 0}
     # devices and inodes may use all 64 bits, the database's integers have a sign
-    return {"device": stat.st_dev & (2**63 - 1), "inode": stat.st_ino & (2**63 - 1), "size": stat.st_size, "changed_ns": stat.st_mtime_ns}
+    return {
+        "device": stat.st_dev & (2**63 - 1),
+        "inode": stat.st_ino & (2**63 - 1),
+        "size": stat.st_size,
+        "changed_ns": stat.st_mtime_ns,
+    }
 
 
 def _is_there(state: State) -> bool:
@@ -272,7 +313,10 @@ def _is_there(state: State) -> bool:
 def _find_inode(folder: Path, device: int, inode: int) -> str | None:
     """The file of a folder that has an inode."""
     try:
-        found = next((e.path for e in os.scandir(folder) if e.inode() == inode and e.is_file() and e.stat().st_dev == device), None)
+        found = next(
+            (e.path for e in os.scandir(folder) if e.inode() == inode and e.is_file() and e.stat().st_dev == device),
+            None,
+        )
     except OSError:
         return None
     return str(Path(found)) if found else None
