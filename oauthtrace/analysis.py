@@ -38,7 +38,11 @@ class Analysis:
     @property
     def flows(self) -> pl.DataFrame:
         """One row a flow: when, who, how many steps, whether it failed, and its root cause."""
-        roots = self.failures.filter(pl.col("caused_by").is_null()).group_by("flow", maintain_order=True).agg(pl.col("cause").last())
+        roots = (
+            self.failures.filter(pl.col("caused_by").is_null())
+            .group_by("flow", maintain_order=True)
+            .agg(pl.col("cause").last())
+        )
         return (
             self.exchanges.group_by("flow", maintain_order=True)
             .agg(
@@ -66,7 +70,7 @@ class Analysis:
                 "exchanges": self.exchanges.height,
                 "flows": self.exchanges["flow"].n_unique(),
                 "failures": self.failures.height,
-                "by_cause": {cause: count for cause, count in sorted(counted, key=lambda c: (-c[1], c[0]))},
+                "by_cause": dict(sorted(counted, key=lambda c: (-c[1], c[0]))),
             },
             "failures": failures,
         }
@@ -78,7 +82,7 @@ class Analysis:
         Path(file).write_text(render(self, **options), encoding="utf-8")
 
 
-def analyze(
+def analyze(  # noqa: PLR0913 - the options of the command line, as keywords
     paths: Sequence[str | Path] | str | Path = (),
     *,
     db: str | Path | None = None,
@@ -188,13 +192,31 @@ def failure_document(row: dict[str, Any]) -> dict[str, Any]:
         "source": {"file": row["source_file"], "format": row["source_format"], "position": row["source_position"]},
         "flow": row["flow"],
         "caused_by": row["caused_by"],
-        **{name: row[name] for name in ("provider", "step", "grant_type", "client_id", "method", "url", "status", "error", "error_code", "error_description")},
+        **{
+            name: row[name]
+            for name in (
+                "provider",
+                "step",
+                "grant_type",
+                "client_id",
+                "method",
+                "url",
+                "status",
+                "error",
+                "error_code",
+                "error_description",
+            )
+        },
         "cause": row["cause"],
         "confidence": row["confidence"],
         "proof": bool(row["proof"]),
         "evidence": row["evidence"],
         "alternatives": row["alternatives"],
-        "remediation": {"summary": cause.remedy.summary, "steps": cause.remedy.steps(), "references": list(cause.references)},
+        "remediation": {
+            "summary": cause.remedy.summary,
+            "steps": cause.remedy.steps(),
+            "references": list(cause.references),
+        },
     }
 
 

@@ -114,7 +114,24 @@ CODE_LIFETIME_S = 600.0
 
 def add_context(frame: pl.DataFrame) -> pl.DataFrame:
     """All columns of ADDED, for every exchange."""
-    for part in (_redirects, _codes, _pkce, _clients, _refresh, _tokens, _scopes, _clocks, _endpoints, _state, _documents, _devices, _differential, _flow_answers, _neighbours, _log_lines):
+    for part in (
+        _redirects,
+        _codes,
+        _pkce,
+        _clients,
+        _refresh,
+        _tokens,
+        _scopes,
+        _clocks,
+        _endpoints,
+        _state,
+        _documents,
+        _devices,
+        _differential,
+        _flow_answers,
+        _neighbours,
+        _log_lines,
+    ):
         frame = part(frame)
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype, _ in ADDED if name not in frame.columns]
     return frame.with_columns(missing)
@@ -126,31 +143,61 @@ def _seconds(delta: pl.Expr) -> pl.Expr:
 
 def _first_in_flow(frame: pl.DataFrame, where: pl.Expr, **columns: str) -> pl.DataFrame:
     """Per flow the first exchange that fits: flow and the columns under new names."""
-    return frame.filter(where).group_by("flow", maintain_order=True).agg(**{new: pl.col(old).first() for new, old in columns.items()})
+    return (
+        frame.filter(where)
+        .group_by("flow", maintain_order=True)
+        .agg(**{new: pl.col(old).first() for new, old in columns.items()})
+    )
 
 
 def _map_pairs(frame: pl.DataFrame, left: str, right: str, name: str) -> pl.DataFrame:
     """How two URI columns differ, computed once for each distinct pair."""
     pairs = frame.select(left, right).drop_nulls().unique()
     kinds = [difference(a, b) or "equal" for a, b in pairs.iter_rows()]
-    return frame.join(pairs.with_columns(pl.Series(name, kinds, dtype=pl.String)), on=[left, right], how="left", maintain_order="left")
+    return frame.join(
+        pairs.with_columns(pl.Series(name, kinds, dtype=pl.String)), on=[left, right], how="left", maintain_order="left"
+    )
 
 
-def _nearest_success(frame: pl.DataFrame, by: list[str], values: list[str], where: pl.Expr | None = None) -> pl.DataFrame:
+def _nearest_success(
+    frame: pl.DataFrame, by: list[str], values: list[str], where: pl.Expr | None = None
+) -> pl.DataFrame:
     """For each row, ``values`` of the last success before it with equal ``by``, else of the first one after it."""
-    good = ~pl.col("failed") & pl.col("healthy").is_null() & pl.col("time").is_not_null() & pl.all_horizontal(pl.col(c).is_not_null() for c in (*by, *values))
+    good = (
+        ~pl.col("failed")
+        & pl.col("healthy").is_null()
+        & pl.col("time").is_not_null()
+        & pl.all_horizontal(pl.col(c).is_not_null() for c in (*by, *values))
+    )
     if where is not None:
         good = good & where
-    ok = frame.filter(good).select(*by, "time", *[pl.col(v).alias(f"ok_{v}") for v in values], ok_at=pl.col("time")).sort("time")
+    ok = (
+        frame.filter(good)
+        .select(*by, "time", *[pl.col(v).alias(f"ok_{v}") for v in values], ok_at=pl.col("time"))
+        .sort("time")
+    )
     rows = frame.select("n", *by, "time").drop_nulls().sort("time")
-    before = rows.join_asof(ok, on="time", by=by, strategy="backward", allow_exact_matches=False, check_sortedness=False)
-    after = rows.join_asof(ok, on="time", by=by, strategy="forward", allow_exact_matches=False, check_sortedness=False).select("n", *[pl.col(f"ok_{v}").alias(f"next_{v}") for v in values])
+    before = rows.join_asof(
+        ok, on="time", by=by, strategy="backward", allow_exact_matches=False, check_sortedness=False
+    )
+    after = rows.join_asof(
+        ok, on="time", by=by, strategy="forward", allow_exact_matches=False, check_sortedness=False
+    ).select("n", *[pl.col(f"ok_{v}").alias(f"next_{v}") for v in values])
     both = before.join(after, on="n", how="left")
-    return both.select("n", "ok_at", *[pl.coalesce(f"ok_{v}", f"next_{v}").alias(f"ok_{v}") for v in values], *[pl.col(f"ok_{v}").is_not_null().alias(f"before_{v}") for v in values[:1]])
+    return both.select(
+        "n",
+        "ok_at",
+        *[pl.coalesce(f"ok_{v}", f"next_{v}").alias(f"ok_{v}") for v in values],
+        *[pl.col(f"ok_{v}").is_not_null().alias(f"before_{v}") for v in values[:1]],
+    )
 
 
 def _redirects(frame: pl.DataFrame) -> pl.DataFrame:
-    asked = _first_in_flow(frame, pl.col("step").is_in(["authorization", "par"]) & pl.col("redirect_uri").is_not_null(), authorize_redirect_uri="redirect_uri")
+    asked = _first_in_flow(
+        frame,
+        pl.col("step").is_in(["authorization", "par"]) & pl.col("redirect_uri").is_not_null(),
+        authorize_redirect_uri="redirect_uri",
+    )
     frame = frame.join(asked, on="flow", how="left", maintain_order="left")
     frame = _map_pairs(frame, "redirect_uri", "authorize_redirect_uri", "redirect_vs_authorize")
     is_redeem = (pl.col("step") == "token") & (pl.col("grant_type") == "authorization_code")
@@ -158,7 +205,9 @@ def _redirects(frame: pl.DataFrame) -> pl.DataFrame:
         redirect_vs_authorize=pl.when(is_redeem & has("no redirect_uri") & pl.col("authorize_redirect_uri").is_not_null()).then(pl.lit("absent"))
         .when(is_redeem).then("redirect_vs_authorize")
     )  # fmt: skip
-    near = _nearest_success(frame, ["client_id", "host", "step"], ["redirect_uri"]).select("n", worked="ok_redirect_uri")
+    near = _nearest_success(frame, ["client_id", "host", "step"], ["redirect_uri"]).select(
+        "n", worked="ok_redirect_uri"
+    )
     frame = frame.join(near, on="n", how="left", maintain_order="left")
     frame = frame.with_columns(
         worked_redirect_uri=pl.when(pl.col("redirect_uri").is_not_null()).then("worked"),
@@ -176,11 +225,21 @@ def _codes(frame: pl.DataFrame) -> pl.DataFrame:
     issued = (
         frame.filter(pl.col("issued_code_fp").is_not_null())
         .group_by("issued_code_fp", maintain_order=True)
-        .agg(issued_at=pl.col("time").first(), issued_client=pl.col("client_id").drop_nulls().first(), issued_host=pl.col("host").first())
+        .agg(
+            issued_at=pl.col("time").first(),
+            issued_client=pl.col("client_id").drop_nulls().first(),
+            issued_host=pl.col("host").first(),
+        )
         .rename({"issued_code_fp": "code_fp"})
     )
-    seen = frame.filter(pl.col("code_fp").is_not_null() & (pl.col("step") == "redirection")).group_by("code_fp", maintain_order=True).agg(seen_at=pl.col("time").first())
-    frame = frame.join(issued, on="code_fp", how="left", maintain_order="left").join(seen, on="code_fp", how="left", maintain_order="left")
+    seen = (
+        frame.filter(pl.col("code_fp").is_not_null() & (pl.col("step") == "redirection"))
+        .group_by("code_fp", maintain_order=True)
+        .agg(seen_at=pl.col("time").first())
+    )
+    frame = frame.join(issued, on="code_fp", how="left", maintain_order="left").join(
+        seen, on="code_fp", how="left", maintain_order="left"
+    )
     redeem = (pl.col("step") == "token") & pl.col("code_fp").is_not_null()
     uses = (
         frame.filter(redeem)
@@ -194,14 +253,19 @@ def _codes(frame: pl.DataFrame) -> pl.DataFrame:
         .select(
             "n",
             code_used_before=pl.col("nth") > 1,
-            code_redeemed_before=(pl.col("won") > 0) | (pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) < 0.1)).fill_null(False),
-            code_won_later=(pl.col("won") == 0) & pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) >= 0.1).fill_null(False),
+            code_redeemed_before=(pl.col("won") > 0)
+            | (pl.col("failed") & (_seconds(pl.col("won_at") - pl.col("time")) < 0.1)).fill_null(False),
+            code_won_later=(pl.col("won") == 0)
+            & pl.col("failed")
+            & (_seconds(pl.col("won_at") - pl.col("time")) >= 0.1).fill_null(False),
             code_used_ago_s=_seconds(pl.col("time") - pl.col("first_at")),
         )
     )
     frame = frame.join(uses, on="n", how="left", maintain_order="left")
     age = _seconds(pl.col("time") - pl.coalesce("issued_at", "seen_at"))
-    lifetimes = {p.id: float(p.authorization_code_lifetime_s) for p in providers().values() if p.authorization_code_lifetime_s}
+    lifetimes = {
+        p.id: float(p.authorization_code_lifetime_s) for p in providers().values() if p.authorization_code_lifetime_s
+    }
     frame = frame.with_columns(
         code_age_s=pl.when(redeem & (age >= 0)).then(age),
         code_lifetime_s=pl.col("provider").replace_strict(lifetimes, default=None, return_dtype=pl.Float64),
@@ -212,13 +276,21 @@ def _codes(frame: pl.DataFrame) -> pl.DataFrame:
     failed_ages = pl.when(redeem & pl.col("failed")).then("code_age_s").min().over("host")
     old = pl.col("code_age_s") > pl.coalesce("code_lifetime_s", pl.lit(CODE_LIFETIME_S))
     # old for this server: older than every code that it accepted, by a factor, while no younger one was refused
-    old_here = (pl.col("code_age_s") > 20) & (pl.col("code_age_s") > 4 * learnt) & (pl.col("code_age_s") > 0.8 * failed_ages)
-    other = _first_in_flow(frame, pl.col("issued_code_fp").is_not_null(), flow_issued="issued_code_fp", flow_issued_facts="facts")
-    frame = frame.with_columns(code_too_old=pl.when(redeem).then(old | old_here.fill_null(False))).join(other, on="flow", how="left", maintain_order="left")
-    known = pl.col("issued_at").is_not_null() | pl.col("seen_at").is_not_null()
-    return frame.with_columns(code_not_as_issued=pl.when(redeem & ~known & pl.col("flow_issued").is_not_null()).then(pl.col("flow_issued") != pl.col("code_fp"))).drop(
-        "issued_at", "seen_at", "issued_client", "issued_host", "flow_issued", "flow_issued_facts"
+    old_here = (
+        (pl.col("code_age_s") > 20) & (pl.col("code_age_s") > 4 * learnt) & (pl.col("code_age_s") > 0.8 * failed_ages)
     )
+    other = _first_in_flow(
+        frame, pl.col("issued_code_fp").is_not_null(), flow_issued="issued_code_fp", flow_issued_facts="facts"
+    )
+    frame = frame.with_columns(code_too_old=pl.when(redeem).then(old | old_here.fill_null(False))).join(
+        other, on="flow", how="left", maintain_order="left"
+    )
+    known = pl.col("issued_at").is_not_null() | pl.col("seen_at").is_not_null()
+    return frame.with_columns(
+        code_not_as_issued=pl.when(redeem & ~known & pl.col("flow_issued").is_not_null()).then(
+            pl.col("flow_issued") != pl.col("code_fp")
+        )
+    ).drop("issued_at", "seen_at", "issued_client", "issued_host", "flow_issued", "flow_issued_facts")
 
 
 def _pkce(frame: pl.DataFrame) -> pl.DataFrame:
@@ -245,12 +317,22 @@ def _pkce(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _clients(frame: pl.DataFrame) -> pl.DataFrame:
     by = ["client_id", "host", "step"]
-    secrets = _nearest_success(frame, by, ["secret_fp"], pl.col("secret_fp").is_not_null()).select("n", "ok_secret_fp", before_secret="before_secret_fp")
-    methods = _nearest_success(frame, by, ["auth_method"], pl.col("auth_method").is_not_null()).select("n", "ok_auth_method", worked_at="ok_at")
-    frame = frame.join(secrets, on="n", how="left", maintain_order="left").join(methods, on="n", how="left", maintain_order="left")
+    secrets = _nearest_success(frame, by, ["secret_fp"], pl.col("secret_fp").is_not_null()).select(
+        "n", "ok_secret_fp", had_before="before_secret_fp"
+    )
+    methods = _nearest_success(frame, by, ["auth_method"], pl.col("auth_method").is_not_null()).select(
+        "n", "ok_auth_method", worked_at="ok_at"
+    )
+    frame = frame.join(secrets, on="n", how="left", maintain_order="left").join(
+        methods, on="n", how="left", maintain_order="left"
+    )
     ok = ~pl.col("failed") & pl.col("healthy").is_null()
     authenticated = pl.col("step").is_in(["token", "introspection", "revocation", "par", "device-authorization"])
-    known = ok & pl.col("client_id").is_not_null() & (authenticated | (pl.col("issued_code_fp").is_not_null()) | has("redirected with code"))
+    known = (
+        ok
+        & pl.col("client_id").is_not_null()
+        & (authenticated | (pl.col("issued_code_fp").is_not_null()) | has("redirected with code"))
+    )
     # an error of another kind than invalid_client also shows that the server knows the client
     vouched = authenticated & pl.col("error").is_in(["invalid_grant", "invalid_scope", "unsupported_grant_type"])
     frame = frame.with_columns(
@@ -264,34 +346,53 @@ def _clients(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.join(_offered_methods(frame), on="host", how="left", maintain_order="left")
     documented = {p.id: list(p.client_auth) for p in providers().values() if p.client_auth}
-    by_provider = pl.DataFrame({"provider": list(documented), "documented": list(documented.values())}, schema={"provider": pl.String, "documented": pl.List(pl.String)})
+    by_provider = pl.DataFrame(
+        {"provider": list(documented), "documented": list(documented.values())},
+        schema={"provider": pl.String, "documented": pl.List(pl.String)},
+    )
     frame = frame.join(by_provider, on="provider", how="left", maintain_order="left")
     offered = pl.coalesce("offered", "documented")
     by_secret = pl.col("auth_method").is_in(["client_secret_basic", "client_secret_post"])
-    frame = frame.with_columns(method_not_offered=pl.when(by_secret & offered.is_not_null()).then(~pl.col("auth_method").is_in(offered))).drop("offered", "documented")
-    return _similar(frame).drop("ok_secret_fp", "before_secret", "ok_auth_method", "worked_at")
+    frame = frame.with_columns(
+        method_not_offered=pl.when(by_secret & offered.is_not_null()).then(~pl.col("auth_method").is_in(offered))
+    ).drop("offered", "documented")
+    return _similar(frame).drop("ok_secret_fp", "had_before", "ok_auth_method", "worked_at")
 
 
 def _offered_methods(frame: pl.DataFrame) -> pl.DataFrame:
     """Host of the token endpoint -> authentication methods that a metadata document of the capture offers (RFC 8414 §2)."""
     found = {}
-    for document in frame.filter((pl.col("step") == "metadata") & pl.col("document").is_not_null())["document"].unique():
+    for document in frame.filter((pl.col("step") == "metadata") & pl.col("document").is_not_null())[
+        "document"
+    ].unique():
         data = json.loads(document) if document.endswith("}") else {}
         methods, endpoint = data.get("token_endpoint_auth_methods_supported"), data.get("token_endpoint")
         if isinstance(methods, list) and isinstance(endpoint, str):
             found[urlsplit(endpoint).netloc.lower()] = [str(m) for m in methods]
-    return pl.DataFrame({"host": list(found), "offered": list(found.values())}, schema={"host": pl.String, "offered": pl.List(pl.String)})
+    return pl.DataFrame(
+        {"host": list(found), "offered": list(found.values())},
+        schema={"host": pl.String, "offered": pl.List(pl.String)},
+    )
 
 
 def _similar(frame: pl.DataFrame) -> pl.DataFrame:
     """A client_id that worked at the same host and looks like a failing one."""
-    pairs = frame.filter(pl.col("client_id").is_not_null()).select("client_id", "host", "failed", "client_known").unique()
+    pairs = (
+        frame.filter(pl.col("client_id").is_not_null()).select("client_id", "host", "failed", "client_known").unique()
+    )
     good = pairs.filter(~pl.col("failed") & pl.col("client_known")).select("client_id", "host").unique()
     bad = pairs.filter(pl.col("failed") & ~pl.col("client_known")).select("client_id", "host").unique()
     if good.is_empty() or bad.is_empty() or good.height * bad.height > 200_000:
         return frame.with_columns(similar_client=pl.lit(None, dtype=pl.String))
-    rows = [(b, host, g) for b, host in bad.iter_rows() for g, other in good.iter_rows() if host == other and b != g and _close(b, g)]
-    table = pl.DataFrame(rows, schema={"client_id": pl.String, "host": pl.String, "similar_client": pl.String}, orient="row").unique(["client_id", "host"], keep="first")
+    rows = [
+        (b, host, g)
+        for b, host in bad.iter_rows()
+        for g, other in good.iter_rows()
+        if host == other and b != g and _close(b, g)
+    ]
+    table = pl.DataFrame(
+        rows, schema={"client_id": pl.String, "host": pl.String, "similar_client": pl.String}, orient="row"
+    ).unique(["client_id", "host"], keep="first")
     return frame.join(table, on=["client_id", "host"], how="left", maintain_order="left")
 
 
@@ -312,7 +413,14 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
     refresh = (pl.col("step") == "token") & pl.col("refresh_token_fp").is_not_null()
     uses = (
         frame.filter(refresh)
-        .select("n", "refresh_token_fp", "time", "failed", gave=pl.col("issued_refresh_fp").is_not_null() & (pl.col("issued_refresh_fp") != pl.col("refresh_token_fp")))
+        .select(
+            "n",
+            "refresh_token_fp",
+            "time",
+            "failed",
+            gave=pl.col("issued_refresh_fp").is_not_null()
+            & (pl.col("issued_refresh_fp") != pl.col("refresh_token_fp")),
+        )
         .with_columns(
             ok=~pl.col("failed"),
             nth=pl.col("n").cum_count().over("refresh_token_fp"),
@@ -324,7 +432,12 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
         )
         .select(
             "n",
-            refresh_used_before=(pl.col("won_n") < pl.col("n")) | (pl.col("failed") & pl.col("won_n").is_not_null() & (_seconds(pl.col("won_at") - pl.col("time")).abs() < 5)),
+            refresh_used_before=(pl.col("won_n") < pl.col("n"))
+            | (
+                pl.col("failed")
+                & pl.col("won_n").is_not_null()
+                & (_seconds(pl.col("won_at") - pl.col("time")).abs() < 5)
+            ),
             refresh_used_ago_s=_seconds(pl.col("time") - pl.col("won_at")),
             refresh_rotated="rotated",
         )
@@ -340,11 +453,26 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
         )
         .rename({"issued_refresh_fp": "refresh_token_fp"})
     )
-    frame = frame.join(uses, on="n", how="left", maintain_order="left").join(issued, on="refresh_token_fp", how="left", maintain_order="left")
+    frame = frame.join(uses, on="n", how="left", maintain_order="left").join(
+        issued, on="refresh_token_fp", how="left", maintain_order="left"
+    )
     value = pl.col("refresh_token_fp").str.split(":").list.last()
-    others = pl.concat([frame.select(v=pl.col(c).str.split(":").list.last()) for c in ("issued_token_fp", "issued_code_fp", "token_fp")]).drop_nulls().unique()
+    others = (
+        pl.concat(
+            [
+                frame.select(v=pl.col(c).str.split(":").list.last())
+                for c in ("issued_token_fp", "issued_code_fp", "token_fp")
+            ]
+        )
+        .drop_nulls()
+        .unique()
+    )
     is_other = value.is_in(others["v"].implode())
-    revoked = frame.filter((pl.col("step") == "revocation") & ~pl.col("failed")).select(gone=pl.col("token_fp").str.split(":").list.last(), gone_at="time", gone_flow="flow").drop_nulls("gone")
+    revoked = (
+        frame.filter((pl.col("step") == "revocation") & ~pl.col("failed"))
+        .select(gone=pl.col("token_fp").str.split(":").list.last(), gone_at="time", gone_flow="flow")
+        .drop_nulls("gone")
+    )
     first_gone = revoked.group_by("gone").agg(pl.col("gone_at").min())
     flows_gone = revoked.group_by("gone_flow").agg(flow_gone_at=pl.col("gone_at").min())
     frame = (
@@ -357,24 +485,38 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
         .group_by("source_file", "client_id")
         .agg(refresh_never_issued=has("no refresh token issued").all())
     )
-    return frame.join(never, on=["source_file", "client_id"], how="left", maintain_order="left").with_columns(
-        refresh_client_differs=pl.when(refresh).then(pl.col("refresh_client") != pl.col("client_id")),
-        refresh_is_access_token=pl.when(refresh).then(is_other & pl.col("refresh_issued_at").is_null()),
-        refresh_age_s=pl.when(refresh).then(_seconds(pl.col("time") - pl.col("refresh_issued_at"))),
-        refresh_issued_seen=pl.when(refresh).then(pl.col("refresh_issued_at").is_not_null()),
-        refresh_too_old=pl.when(refresh).then(_seconds(pl.col("time") - pl.col("refresh_issued_at")) > pl.col("refresh_lifetime_s")),
-        refresh_family_reused=pl.when(refresh).then((pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64).cum_sum().over("flow") > (pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64)),
-        revoked_before=pl.when(pl.col("step").is_in(["token", "resource", "userinfo"]) & pl.col("own").is_not_null()).then(
-            (pl.coalesce("gone_at", "flow_gone_at") < pl.col("time")).fill_null(False)
-        ),
-    ).drop("own", "gone_at", "flow_gone_at", "refresh_issued_at", "refresh_client")
+    return (
+        frame.join(never, on=["source_file", "client_id"], how="left", maintain_order="left")
+        .with_columns(
+            refresh_client_differs=pl.when(refresh).then(pl.col("refresh_client") != pl.col("client_id")),
+            refresh_is_access_token=pl.when(refresh).then(is_other & pl.col("refresh_issued_at").is_null()),
+            refresh_age_s=pl.when(refresh).then(_seconds(pl.col("time") - pl.col("refresh_issued_at"))),
+            refresh_issued_seen=pl.when(refresh).then(pl.col("refresh_issued_at").is_not_null()),
+            refresh_too_old=pl.when(refresh).then(
+                _seconds(pl.col("time") - pl.col("refresh_issued_at")) > pl.col("refresh_lifetime_s")
+            ),
+            refresh_family_reused=pl.when(refresh).then(
+                (pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64).cum_sum().over("flow")
+                > (pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64)
+            ),
+            revoked_before=pl.when(
+                pl.col("step").is_in(["token", "resource", "userinfo"]) & pl.col("own").is_not_null()
+            ).then((pl.coalesce("gone_at", "flow_gone_at") < pl.col("time")).fill_null(False)),
+        )
+        .drop("own", "gone_at", "flow_gone_at", "refresh_issued_at", "refresh_client")
+    )
 
 
 def _tokens(frame: pl.DataFrame) -> pl.DataFrame:
     issued = (
         frame.filter(pl.col("issued_token_fp").is_not_null())
         .group_by("issued_token_fp", maintain_order=True)
-        .agg(token_issued_at=pl.col("time").first(), token_life=pl.col("expires_in").first(), token_scope=pl.col("granted_scope").first(), token_asked=pl.col("scope").drop_nulls().first())
+        .agg(
+            token_issued_at=pl.col("time").first(),
+            token_life=pl.col("expires_in").first(),
+            token_scope=pl.col("granted_scope").first(),
+            token_asked=pl.col("scope").drop_nulls().first(),
+        )
         .rename({"issued_token_fp": "token_fp"})
     )
     frame = frame.join(issued, on="token_fp", how="left", maintain_order="left")
@@ -383,7 +525,9 @@ def _tokens(frame: pl.DataFrame) -> pl.DataFrame:
     age = _seconds(pl.col("time") - pl.col("token_issued_at"))
     exp = pl.when(pl.col("jwt_use") == "bearer").then("jwt_exp")
     past = pl.max_horizontal(now - exp, age - pl.col("token_life"))
-    ok_at = pl.when(presented & ~pl.col("failed") & pl.col("healthy").is_null()).then("time").min().over("token_fp", "host")
+    ok_at = (
+        pl.when(presented & ~pl.col("failed") & pl.col("healthy").is_null()).then("time").min().over("token_fp", "host")
+    )
     return frame.with_columns(
         token_age_s=pl.when(presented).then(age),
         token_expired=pl.when(presented).then(past > 0),
@@ -398,7 +542,9 @@ def _scopes(frame: pl.DataFrame) -> pl.DataFrame:
     demanded = pl.col("demanded_scope").str.split(" ")
     lacking = demanded.list.set_difference(held).list.join(" ")
     ok_scopes = (
-        frame.filter(~pl.col("failed") & pl.col("scope").is_not_null() & pl.col("step").is_in(["authorization", "token", "par"]))
+        frame.filter(
+            ~pl.col("failed") & pl.col("scope").is_not_null() & pl.col("step").is_in(["authorization", "token", "par"])
+        )
         .select("client_id", "host", word=pl.col("scope").str.split(" "))
         .explode("word")
         .group_by("client_id", "host")
@@ -407,7 +553,9 @@ def _scopes(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.join(ok_scopes, on=["client_id", "host"], how="left", maintain_order="left")
     refused = pl.col("scope").str.split(" ").list.set_difference("ok_words").list.join(" ")
     return frame.with_columns(
-        lacking_scope=pl.when((lacking.str.len_chars() > 0) & pl.col("step").is_in(["resource", "userinfo"])).then(lacking),
+        lacking_scope=pl.when((lacking.str.len_chars() > 0) & pl.col("step").is_in(["resource", "userinfo"])).then(
+            lacking
+        ),
         refused_scope=pl.when((refused.str.len_chars() > 0) & pl.col("failed")).then(refused),
     ).drop("ok_words", "token_scope", "token_asked")
 
@@ -433,7 +581,18 @@ def _endpoints(frame: pl.DataFrame) -> pl.DataFrame:
     where = ["host", "path", "method"]
     down = pl.col("failed") & (pl.col("status").is_null() | (pl.col("status") >= 500))
     minute = pl.col("time").dt.truncate("5m").fill_null(pl.datetime(1970, 1, 1))
-    retry = ["source_file", "step", "method", "url", "client_id", "code_fp", "refresh_token_fp", "token_fp", "error", "status"]
+    retry = [
+        "source_file",
+        "step",
+        "method",
+        "url",
+        "client_id",
+        "code_fp",
+        "refresh_token_fp",
+        "token_fp",
+        "error",
+        "status",
+    ]
     request = ["step", "host", "client_id", "grant_type", "secret_fp", "token_fp"]
     frame = frame.with_columns(
         endpoint_ok=((pl.col("status") < 400) & ~pl.col("failed")).any().over(where),
@@ -443,7 +602,9 @@ def _endpoints(frame: pl.DataFrame) -> pl.DataFrame:
     )
     return frame.with_columns(
         retry_of=pl.when(pl.col("retry_of") < pl.col("n")).then("retry_of"),
-        sometimes_works=pl.when(pl.col("step").is_in(["token", "introspection", "userinfo", "resource"])).then(pl.col("turns") >= 3),
+        sometimes_works=pl.when(pl.col("step").is_in(["token", "introspection", "userinfo", "resource"])).then(
+            pl.col("turns") >= 3
+        ),
     ).drop("turns")
 
 
@@ -452,9 +613,13 @@ def _state(frame: pl.DataFrame) -> pl.DataFrame:
     asked = frame.filter((pl.col("step") == "authorization") & pl.col("state_fp").is_not_null())
     sent = asked["state_fp"].unique().implode()
     has_asked = asked.select("source_file").unique()
-    frame = frame.join(has_asked.with_columns(file_asked=pl.lit(True)), on="source_file", how="left", maintain_order="left")
+    frame = frame.join(
+        has_asked.with_columns(file_asked=pl.lit(True)), on="source_file", how="left", maintain_order="left"
+    )
     callback = pl.col("step") == "redirection"
-    begun = asked.group_by("flow", maintain_order=True).agg(begun_at=pl.col("referer_host").drop_nulls().first(), asked_uri=pl.col("redirect_uri").first())
+    begun = asked.group_by("flow", maintain_order=True).agg(
+        begun_at=pl.col("referer_host").drop_nulls().first(), asked_uri=pl.col("redirect_uri").first()
+    )
     frame = frame.join(begun, on="flow", how="left", maintain_order="left")
     set_here = (
         frame.filter(pl.col("set_cookie_names").is_not_null())
@@ -467,9 +632,16 @@ def _state(frame: pl.DataFrame) -> pl.DataFrame:
     sees_cookies = pl.col("sees").list.contains("authorization")
     back = pl.col("cookie_names").fill_null([])
     frame = frame.with_columns(
-        state_unknown=pl.when(callback & pl.col("state_fp").is_not_null() & pl.col("file_asked").fill_null(False)).then(~pl.col("state_fp").is_in(sent)),
-        callback_other_host=pl.when(callback & pl.col("begun_at").is_not_null()).then((pl.col("begun_at") != pl.col("host")) & (pl.col("begun_at").str.split(".").list.last() == pl.col("host").str.split(".").list.last())),
-        cookies_lost=pl.when(callback & sees_cookies & pl.col("cookies_set").is_not_null()).then(pl.col("cookies_set").list.set_intersection(back).list.len() == 0),
+        state_unknown=pl.when(callback & pl.col("state_fp").is_not_null() & pl.col("file_asked").fill_null(False)).then(
+            ~pl.col("state_fp").is_in(sent)
+        ),
+        callback_other_host=pl.when(callback & pl.col("begun_at").is_not_null()).then(
+            (pl.col("begun_at") != pl.col("host"))
+            & (pl.col("begun_at").str.split(".").list.last() == pl.col("host").str.split(".").list.last())
+        ),
+        cookies_lost=pl.when(callback & sees_cookies & pl.col("cookies_set").is_not_null()).then(
+            pl.col("cookies_set").list.set_intersection(back).list.len() == 0
+        ),
     )
     return frame.drop("file_asked", "asked_uri", "cookies_set")
 
@@ -494,20 +666,37 @@ def _documents(frame: pl.DataFrame) -> pl.DataFrame:
             differs[row["n"]] = not belongs(announced, base)
     announced_by_host = {urlsplit(i).netloc: i for i in issuers}
     use_kid = pl.coalesce("issued_kid", "jwt_kid")
-    table = pl.DataFrame({"n": list(differs), "issuer_differs": list(differs.values())}, schema={"n": pl.Int64, "issuer_differs": pl.Boolean})
+    table = pl.DataFrame(
+        {"n": list(differs), "issuer_differs": list(differs.values())},
+        schema={"n": pl.Int64, "issuer_differs": pl.Boolean},
+    )
     frame = frame.join(table, on="n", how="left", maintain_order="left")
-    host_iss = pl.col("issued_iss").str.extract(r"://([^/]+)").replace_strict(announced_by_host, default=None, return_dtype=pl.String)
-    asked = _first_in_flow(frame, (pl.col("step") == "authorization") & pl.col("nonce_fp").is_not_null(), asked_nonce="nonce_fp")
+    host_iss = (
+        pl.col("issued_iss")
+        .str.extract(r"://([^/]+)")
+        .replace_strict(announced_by_host, default=None, return_dtype=pl.String)
+    )
+    asked = _first_in_flow(
+        frame, (pl.col("step") == "authorization") & pl.col("nonce_fp").is_not_null(), asked_nonce="nonce_fp"
+    )
     frame = frame.join(asked, on="flow", how="left", maintain_order="left")
     flow_nonce = pl.col("issued_nonce_fp").drop_nulls().first().over("flow")
     flow_kid = pl.col("issued_kid").drop_nulls().last().over("flow")
     flow_alg = pl.col("issued_alg").drop_nulls().last().over("flow")
     known_kids, known_algs = list(kids), list(algs)
     return frame.with_columns(
-        issuer_differs=pl.coalesce("issuer_differs", pl.when(pl.col("step") == "token").then(host_iss != pl.col("issued_iss"))),
-        kid_unknown=pl.when(pl.lit(bool(kids)) & pl.col("step").is_in(["resource", "userinfo", "redirection"])).then(~pl.coalesce(use_kid, flow_kid).is_in(known_kids)),
-        alg_unexpected=pl.when(pl.lit(bool(algs)) & (pl.col("step") == "redirection")).then(~flow_alg.is_in(known_algs)),
-        nonce_differs=pl.when(pl.col("asked_nonce").is_not_null() & pl.col("step").is_in(["redirection", "token"])).then(flow_nonce != pl.col("asked_nonce")),
+        issuer_differs=pl.coalesce(
+            "issuer_differs", pl.when(pl.col("step") == "token").then(host_iss != pl.col("issued_iss"))
+        ),
+        kid_unknown=pl.when(pl.lit(bool(kids)) & pl.col("step").is_in(["resource", "userinfo", "redirection"])).then(
+            ~pl.coalesce(use_kid, flow_kid).is_in(known_kids)
+        ),
+        alg_unexpected=pl.when(pl.lit(bool(algs)) & (pl.col("step") == "redirection")).then(
+            ~flow_alg.is_in(known_algs)
+        ),
+        nonce_differs=pl.when(
+            pl.col("asked_nonce").is_not_null() & pl.col("step").is_in(["redirection", "token"])
+        ).then(flow_nonce != pl.col("asked_nonce")),
         flow_alg=flow_alg,
     ).drop("asked_nonce")
 
@@ -520,7 +709,9 @@ def _devices(frame: pl.DataFrame) -> pl.DataFrame:
         .rename({"issued_device_fp": "device_code_fp"})
     )
     frame = frame.join(issued, on="device_code_fp", how="left", maintain_order="left")
-    return frame.with_columns(device_too_old=_seconds(pl.col("time") - pl.col("device_at")) > pl.col("device_life")).drop("device_at", "device_life")
+    return frame.with_columns(
+        device_too_old=_seconds(pl.col("time") - pl.col("device_at")) > pl.col("device_life")
+    ).drop("device_at", "device_life")
 
 
 def _flow_answers(frame: pl.DataFrame) -> pl.DataFrame:
@@ -528,7 +719,9 @@ def _flow_answers(frame: pl.DataFrame) -> pl.DataFrame:
     token = pl.col("step") == "token"
     inside = r"://(?:[^/.:]+|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|[^/:]+\.(?:svc|cluster\.local|internal|local|lan|docker|svc\.cluster\.local))(?::\d+)?(?:/|$)"
     local = r"://(?:localhost|127\.|\[::1\])"
-    public = ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(inside) & ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(local)
+    public = ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(inside) & ~pl.concat_str(
+        pl.lit("://"), pl.col("host")
+    ).str.contains(local)
     goes_inside = pl.col("location").str.contains(inside) & ~pl.col("location").str.contains(local) & public
     answers = frame.group_by("flow").agg(
         flow_token_failed=(token & pl.col("failed")).any(),
@@ -536,7 +729,9 @@ def _flow_answers(frame: pl.DataFrame) -> pl.DataFrame:
         flow_without_email=has("ID token without email").any(),
         flow_goes_inside=goes_inside.fill_null(False).any(),
     )
-    at_inside = pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(inside) & ~pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(local)
+    at_inside = pl.concat_str(pl.lit("://"), pl.col("host")).str.contains(inside) & ~pl.concat_str(
+        pl.lit("://"), pl.col("host")
+    ).str.contains(local)
     return frame.join(answers, on="flow", how="left", maintain_order="left").with_columns(
         redirected_inside=goes_inside,
         endpoint_inside=at_inside & pl.col("flow_goes_inside") & pl.col("step").is_in(["authorization", "end-session"]),
@@ -546,23 +741,53 @@ def _flow_answers(frame: pl.DataFrame) -> pl.DataFrame:
 def _neighbours(frame: pl.DataFrame) -> pl.DataFrame:
     """Against other exchanges of the same host or client: Server header, preflight, assertion key, audience, scopes, verifier."""
     ok = ~pl.col("failed") & pl.col("healthy").is_null()
-    good_servers = frame.filter(ok & pl.col("server_header").is_not_null()).group_by("host").agg(good_servers=pl.col("server_header").unique())
-    preflights = frame.filter((pl.col("method") == "OPTIONS") & pl.col("failed")).select("host", "path").unique().with_columns(preflight_failed=pl.lit(True))
-    good_kids = frame.filter(ok & (pl.col("jwt_use") == "client_assertion") & pl.col("jwt_kid").is_not_null()).group_by("client_id", "host").agg(good_kids=pl.col("jwt_kid").unique())
+    good_servers = (
+        frame.filter(ok & pl.col("server_header").is_not_null())
+        .group_by("host")
+        .agg(good_servers=pl.col("server_header").unique())
+    )
+    preflights = (
+        frame.filter((pl.col("method") == "OPTIONS") & pl.col("failed"))
+        .select("host", "path")
+        .unique()
+        .with_columns(preflight_failed=pl.lit(True))
+    )
+    good_kids = (
+        frame.filter(ok & (pl.col("jwt_use") == "client_assertion") & pl.col("jwt_kid").is_not_null())
+        .group_by("client_id", "host")
+        .agg(good_kids=pl.col("jwt_kid").unique())
+    )
     announced = {
         row["host"]: json.loads(row["document"]).get("resource")
-        for row in frame.filter((pl.col("step") == "metadata") & pl.col("document").str.contains('"resource"')).select("host", "document").iter_rows(named=True)
+        for row in frame.filter((pl.col("step") == "metadata") & pl.col("document").str.contains('"resource"'))
+        .select("host", "document")
+        .iter_rows(named=True)
         if row["document"].endswith("}")
     }
-    frame = frame.with_columns(announced_resource=pl.col("host").replace_strict(announced, default=None, return_dtype=pl.String))
-    good_auds = frame.filter(ok & (pl.col("jwt_use") == "bearer") & pl.col("jwt_aud").is_not_null()).group_by("host").agg(good_auds=pl.col("jwt_aud").unique())
-    endpoints = frame.filter(ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).group_by("host").agg(other_token_endpoint=pl.col("url").str.split("?").list.first().first())
+    frame = frame.with_columns(
+        announced_resource=pl.col("host").replace_strict(announced, default=None, return_dtype=pl.String)
+    )
+    good_auds = (
+        frame.filter(ok & (pl.col("jwt_use") == "bearer") & pl.col("jwt_aud").is_not_null())
+        .group_by("host")
+        .agg(good_auds=pl.col("jwt_aud").unique())
+    )
+    endpoints = (
+        frame.filter(ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null())
+        .group_by("host")
+        .agg(other_token_endpoint=pl.col("url").str.split("?").list.first().first())
+    )
     scopes = (
         frame.filter(ok & pl.col("step").is_in(["token", "authorization"]) & pl.col("scope").is_not_null())
         .select("host", who="client_id", granted=pl.coalesce("granted_scope", "scope").str.split(" "))
         .explode("granted").group_by("host").agg(host_scopes=pl.col("granted").unique())
     )  # fmt: skip
-    challenges = frame.filter(pl.col("code_challenge").is_not_null()).group_by("code_challenge").agg(challenge_flow=pl.col("flow").first()).rename({"code_challenge": "verifier_s256"})
+    challenges = (
+        frame.filter(pl.col("code_challenge").is_not_null())
+        .group_by("code_challenge")
+        .agg(challenge_flow=pl.col("flow").first())
+        .rename({"code_challenge": "verifier_s256"})
+    )
     for table, keys in (
         (good_servers, ["host"]), (preflights, ["host", "path"]), (good_kids, ["client_id", "host"]), (good_auds, ["host"]),
         (endpoints, ["host"]), (scopes, ["host"]), (challenges, ["verifier_s256"]),
@@ -570,17 +795,35 @@ def _neighbours(frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.join(table, on=keys, how="left", maintain_order="left")
     aud_host = pl.col("jwt_aud").str.extract(r"://([^/ ]+)")
     return frame.with_columns(
-        server_changed=pl.when(pl.col("server_header").is_not_null()).then(~pl.col("server_header").is_in(pl.col("good_servers"))),
-        kid_differs_from_worked=pl.when(pl.col("jwt_use") == "client_assertion").then(~pl.col("jwt_kid").is_in(pl.col("good_kids"))),
-        aud_foreign=pl.when(pl.col("jwt_use") == "client_assertion").then((aud_host != pl.col("host")) & ~pl.col("jwt_aud").str.contains(pl.col("host"), literal=True)),
-        aud_elsewhere=pl.when(pl.col("jwt_use") == "bearer").then(
-            pl.coalesce(~pl.col("jwt_aud").is_in(pl.col("good_auds")), ~pl.col("jwt_aud").str.contains(pl.col("announced_resource"), literal=True))
+        server_changed=pl.when(pl.col("server_header").is_not_null()).then(
+            ~pl.col("server_header").is_in(pl.col("good_servers"))
         ),
-        audience_named=pl.col("audience").is_not_null() & pl.col("message").str.contains(pl.col("audience"), literal=True),
-        aud_is_client=pl.when(pl.col("jwt_use") == "bearer").then((pl.col("jwt_aud") == pl.col("jwt_azp")) | (pl.col("jwt_aud") == pl.col("client_id"))),
-        scope_known_elsewhere=pl.when(pl.col("refused_scope").is_not_null()).then(pl.col("refused_scope").str.split(" ").list.set_difference(pl.col("host_scopes")).list.len() == 0),
-        code_swapped=pl.when((pl.col("pkce") == "mismatch") & pl.col("challenge_flow").is_not_null()).then(pl.col("challenge_flow") != pl.col("flow")),
-        user_login_at_token=pl.when(pl.col("step").is_in(["token", "event"])).then(pl.col("path").str.contains(r"token/?$")),
+        kid_differs_from_worked=pl.when(pl.col("jwt_use") == "client_assertion").then(
+            ~pl.col("jwt_kid").is_in(pl.col("good_kids"))
+        ),
+        aud_foreign=pl.when(pl.col("jwt_use") == "client_assertion").then(
+            (aud_host != pl.col("host")) & ~pl.col("jwt_aud").str.contains(pl.col("host"), literal=True)
+        ),
+        aud_elsewhere=pl.when(pl.col("jwt_use") == "bearer").then(
+            pl.coalesce(
+                ~pl.col("jwt_aud").is_in(pl.col("good_auds")),
+                ~pl.col("jwt_aud").str.contains(pl.col("announced_resource"), literal=True),
+            )
+        ),
+        audience_named=pl.col("audience").is_not_null()
+        & pl.col("message").str.contains(pl.col("audience"), literal=True),
+        aud_is_client=pl.when(pl.col("jwt_use") == "bearer").then(
+            (pl.col("jwt_aud") == pl.col("jwt_azp")) | (pl.col("jwt_aud") == pl.col("client_id"))
+        ),
+        scope_known_elsewhere=pl.when(pl.col("refused_scope").is_not_null()).then(
+            pl.col("refused_scope").str.split(" ").list.set_difference(pl.col("host_scopes")).list.len() == 0
+        ),
+        code_swapped=pl.when((pl.col("pkce") == "mismatch") & pl.col("challenge_flow").is_not_null()).then(
+            pl.col("challenge_flow") != pl.col("flow")
+        ),
+        user_login_at_token=pl.when(pl.col("step").is_in(["token", "event"])).then(
+            pl.col("path").str.contains(r"token/?$")
+        ),
     ).drop("good_servers", "good_kids", "good_auds", "host_scopes", "challenge_flow", "announced_resource")
 
 
@@ -601,25 +844,60 @@ def _log_lines(frame: pl.DataFrame) -> pl.DataFrame:
     refresh = pl.col("grant_type") == "refresh_token"
     is_text = pl.col("source_format").str.ends_with("text")
     with_callback = with_callback.with_columns(
-        grant_type=pl.when(is_text).then(pl.coalesce("grant_type", pl.col("grant_type").forward_fill().over("flow"))).otherwise("grant_type"),
-        redirect_uri=pl.when(is_text).then(pl.coalesce("redirect_uri", pl.col("redirect_uri").forward_fill().over("flow"))).otherwise("redirect_uri"),
+        grant_type=pl.when(is_text)
+        .then(pl.coalesce("grant_type", pl.col("grant_type").forward_fill().over("flow")))
+        .otherwise("grant_type"),
+        redirect_uri=pl.when(is_text)
+        .then(pl.coalesce("redirect_uri", pl.col("redirect_uri").forward_fill().over("flow")))
+        .otherwise("redirect_uri"),
     )
     good_token = (ok & is_token).cast(pl.Int64).cum_sum().over("flow")
-    good_refresh = (ok & (is_token & (pl.col("status") < 300) | has("success event")) & refresh.fill_null(False)).cast(pl.Int64).cum_sum().over("flow")
+    good_refresh = (
+        (ok & (is_token & (pl.col("status") < 300) | has("success event")) & refresh.fill_null(False))
+        .cast(pl.Int64)
+        .cum_sum()
+        .over("flow")
+    )
     seen_code = is_callback.cast(pl.Int64).cum_sum().over("source_file")
     pid = pl.col("message").str.extract(r"(?i)(?:session_id|session|sid)[\"=: ]+([\w:.-]{6,})")
     return with_callback.with_columns(
-        callback_extra=pl.when(pl.col("failed")).then(pl.coalesce("own_extra", pl.col("own_extra").forward_fill().over("source_file"))),
-        in_token_exchange=pl.when(pl.col("failed") & (pl.col("step").is_in(["event"]))).then((seen_code > 0) | pl.col("message").str.contains(r"(?i)invalid_credentials: OAuth2::Error|token endpoint|exchang|fetch_token|callback")),
-        text_status=pl.col("message").str.extract(r"(?i)(?:status|code|http|fetch token|returned)\D{0,12}\b([45]\d\d)\b").cast(pl.Int64),
-        log_double_redeem=pl.when(pl.col("failed") & is_token & ~refresh.fill_null(False)).then((good_token > 0) & (seen_code > 0)),
-        log_refresh_race=pl.when(pl.col("failed") & (is_token | (pl.col("step") == "event"))).then((good_refresh > 0) & (refresh | pl.col("message").str.contains("(?i)refresh")).fill_null(False)),
+        callback_extra=pl.when(pl.col("failed")).then(
+            pl.coalesce("own_extra", pl.col("own_extra").forward_fill().over("source_file"))
+        ),
+        in_token_exchange=pl.when(pl.col("failed") & (pl.col("step").is_in(["event"]))).then(
+            (seen_code > 0)
+            | pl.col("message").str.contains(
+                r"(?i)invalid_credentials: OAuth2::Error|token endpoint|exchang|fetch_token|callback"
+            )
+        ),
+        text_status=pl.col("message")
+        .str.extract(r"(?i)(?:status|code|http|fetch token|returned)\D{0,12}\b([45]\d\d)\b")
+        .cast(pl.Int64),
+        log_double_redeem=pl.when(pl.col("failed") & is_token & ~refresh.fill_null(False)).then(
+            (good_token > 0) & (seen_code > 0)
+        ),
+        log_refresh_race=pl.when(pl.col("failed") & (is_token | (pl.col("step") == "event"))).then(
+            (good_refresh > 0) & (refresh | pl.col("message").str.contains("(?i)refresh")).fill_null(False)
+        ),
         log_session_differs=pid.is_not_null() & (pid.n_unique().over("source_file") > 1),
         callback_dropped=has("callback arrived without parameters") & (seen_code > 0),
     ).drop("own_extra")
 
 
-_COMPARED = ("redirect_uri", "scope", "secret_fp", "auth_method", "grant_type", "response_type", "audience", "content_type", "code_challenge_method", "prompt", "path", "user_agent")
+_COMPARED = (
+    "redirect_uri",
+    "scope",
+    "secret_fp",
+    "auth_method",
+    "grant_type",
+    "response_type",
+    "audience",
+    "content_type",
+    "code_challenge_method",
+    "prompt",
+    "path",
+    "user_agent",
+)
 
 
 def _differential(frame: pl.DataFrame) -> pl.DataFrame:
@@ -629,13 +907,25 @@ def _differential(frame: pl.DataFrame) -> pl.DataFrame:
     """
     who = ["client_id", "host", "step"]
     compared = frame.filter(pl.col("client_id").is_not_null() & pl.col("healthy").is_null())
-    enough = compared.group_by(who).agg(bad=pl.col("failed").sum(), good=(~pl.col("failed")).sum()).filter((pl.col("bad") > 0) & (pl.col("good") >= 2))
+    enough = (
+        compared.group_by(who)
+        .agg(bad=pl.col("failed").sum(), good=(~pl.col("failed")).sum())
+        .filter((pl.col("bad") > 0) & (pl.col("good") >= 2))
+    )
     compared = compared.join(enough, on=who, how="semi")
     if compared.is_empty():
         return frame.with_columns(only_in_failures=pl.lit(None, dtype=pl.List(pl.String)))
-    long = compared.select("n", *who, "failed", *_COMPARED).unpivot(index=["n", *who, "failed"], on=_COMPARED, variable_name="parameter", value_name="value").drop_nulls("value")
+    long = (
+        compared.select("n", *who, "failed", *_COMPARED)
+        .unpivot(index=["n", *who, "failed"], on=_COMPARED, variable_name="parameter", value_name="value")
+        .drop_nulls("value")
+    )
     worked = long.filter(~pl.col("failed")).select(*who, "parameter", "value").unique()
     varies = long.filter(~pl.col("failed")).select(*who, "parameter").unique()
-    alone = long.filter("failed").join(worked, on=[*who, "parameter", "value"], how="anti").join(varies, on=[*who, "parameter"], how="semi")
+    alone = (
+        long.filter("failed")
+        .join(worked, on=[*who, "parameter", "value"], how="anti")
+        .join(varies, on=[*who, "parameter"], how="semi")
+    )
     table = alone.group_by("n").agg(only_in_failures=pl.col("parameter").sort())
     return frame.join(table, on="n", how="left", maintain_order="left")

@@ -35,14 +35,28 @@ BROKEN_ANSWERS = (
     "form-encoded answer", "issuer missing", "no keys", "html answer", "error page", "redirected to a login page", "issuer does not fit the URL",
 )  # fmt: skip
 """Facts that make a 2xx or 3xx answer of a machine endpoint a failure (RFC 6749 §5.1)."""
-MACHINE_STEPS = ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "revocation", "registration")
+MACHINE_STEPS = (
+    "token",
+    "userinfo",
+    "jwks",
+    "metadata",
+    "par",
+    "device-authorization",
+    "introspection",
+    "revocation",
+    "registration",
+)
 
 
 def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
     """Exchanges in time order with their flow, and whether each failed."""
-    ordered = exchanges.sort("time", "source_file", "source_position", nulls_last=True, maintain_order=True).with_row_index("n")
+    ordered = exchanges.sort(
+        "time", "source_file", "source_position", nulls_last=True, maintain_order=True
+    ).with_row_index("n")
     ordered = ordered.with_columns(pl.col("n").cast(pl.Int64))
-    joined = _name_flows(_join_log_lines(_join_by_place(_join_redirected(_join_empty_tokens(_join_by_client(_join_by_keys(ordered)))))))
+    joined = _name_flows(
+        _join_log_lines(_join_by_place(_join_redirected(_join_empty_tokens(_join_by_client(_join_by_keys(ordered))))))
+    )
     return mark_healthy(mark_failed(joined))
 
 
@@ -50,15 +64,19 @@ def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
 
 
 def _join_by_keys(frame: pl.DataFrame) -> pl.DataFrame:
-    pairs = []
-    for rank, (_name, columns) in enumerate(KEYS):
-        for column in columns:
-            pairs.append(frame.select("n", key=pl.concat_str(pl.lit(f"{rank} "), pl.col(column))).drop_nulls())
+    pairs = [
+        frame.select("n", key=pl.concat_str(pl.lit(f"{rank} "), pl.col(column))).drop_nulls()
+        for rank, (_name, columns) in enumerate(KEYS)
+        for column in columns
+    ]
     links = pl.concat(pairs).unique()
     links = links.join(_overused(frame), on="key", how="anti")
     links = links.filter(pl.len().over("key") > 1)
     strongest = links.group_by("n").agg(pl.col("key").min().str.head(1).cast(pl.Int64).alias("rank"))
-    names = pl.DataFrame({"rank": range(len(KEYS)), "joined_by": [name for name, _ in KEYS]}, schema={"rank": pl.Int64, "joined_by": pl.String})
+    names = pl.DataFrame(
+        {"rank": range(len(KEYS)), "joined_by": [name for name, _ in KEYS]},
+        schema={"rank": pl.Int64, "joined_by": pl.String},
+    )
     label = frame.select("n", label=pl.col("n"))
     for _ in range(64):
         spread = (
@@ -69,18 +87,27 @@ def _join_by_keys(frame: pl.DataFrame) -> pl.DataFrame:
         )
         step = label.join(spread, on="n", how="left").with_columns(label2=pl.min_horizontal("label", "low"))
         # pointer jumping: the label of my label, so that long refresh chains need few rounds
-        step = step.join(step.select(label2_of=pl.col("n"), jump=pl.col("label2")), left_on="label2", right_on="label2_of", how="left")
+        step = step.join(
+            step.select(label2_of=pl.col("n"), jump=pl.col("label2")),
+            left_on="label2",
+            right_on="label2_of",
+            how="left",
+        )
         new = step.select("n", label=pl.min_horizontal("label2", "jump"))
         if new.equals(label):
             break
         label = new
-    return frame.join(label, on="n", how="left", maintain_order="left").join(strongest.join(names, on="rank").select("n", "joined_by"), on="n", how="left", maintain_order="left")
+    return frame.join(label, on="n", how="left", maintain_order="left").join(
+        strongest.join(names, on="rank").select("n", "joined_by"), on="n", how="left", maintain_order="left"
+    )
 
 
 def _overused(frame: pl.DataFrame) -> pl.DataFrame:
     """State values that a client never changes: they join nothing."""
     states = frame.filter((pl.col("step") == "authorization") & pl.col("state_fp").is_not_null())
-    used = states.group_by("state_fp").agg(pl.col("time").max().alias("last"), pl.col("time").min().alias("first"), pl.len())
+    used = states.group_by("state_fp").agg(
+        pl.col("time").max().alias("last"), pl.col("time").min().alias("first"), pl.len()
+    )
     constant = used.filter((pl.col("len") > 5) | ((pl.col("last") - pl.col("first")) > pl.duration(hours=1)))
     return constant.select(key=pl.concat_str(pl.lit("1 "), pl.col("state_fp")))
 
@@ -92,26 +119,37 @@ def _join_by_client(frame: pl.DataFrame) -> pl.DataFrame:
     """
     flows_with = frame.filter(pl.col("step").is_in(["authorization", "par"])).select("label").unique()
     orphan = (
-        frame.filter((pl.col("step") == "token") & (pl.col("grant_type") == "authorization_code") & pl.col("client_id").is_not_null() & pl.col("time").is_not_null())
+        frame.filter(
+            (pl.col("step") == "token")
+            & (pl.col("grant_type") == "authorization_code")
+            & pl.col("client_id").is_not_null()
+            & pl.col("time").is_not_null()
+        )
         .join(flows_with, on="label", how="anti")
         .select("n", "label", "client_id", "time")
         .sort("time")
     )
     used = frame.filter(pl.col("step") == "token").select("label").unique()
     free = (
-        frame.filter((pl.col("step") == "authorization") & pl.col("client_id").is_not_null() & pl.col("time").is_not_null())
+        frame.filter(
+            (pl.col("step") == "authorization") & pl.col("client_id").is_not_null() & pl.col("time").is_not_null()
+        )
         .join(used, on="label", how="anti")
         .select("client_id", "time", target=pl.col("label"))
         .sort("time")
     )
     if orphan.is_empty() or free.is_empty():
         return frame
-    pairs = orphan.join_asof(free, on="time", by="client_id", strategy="backward", tolerance="20m", check_sortedness=False).drop_nulls("target")
+    pairs = orphan.join_asof(
+        free, on="time", by="client_id", strategy="backward", tolerance="20m", check_sortedness=False
+    ).drop_nulls("target")
     pairs = pairs.unique("label", keep="first").unique("target", keep="first").select("label", "target")
     moved = frame.join(pairs, on="label", how="left", maintain_order="left")
     return moved.with_columns(
         label=pl.coalesce("target", "label"),
-        joined_by=pl.when(pl.col("target").is_not_null()).then(pl.coalesce("joined_by", pl.lit("client and time"))).otherwise("joined_by"),
+        joined_by=pl.when(pl.col("target").is_not_null())
+        .then(pl.coalesce("joined_by", pl.lit("client and time")))
+        .otherwise("joined_by"),
     ).drop("target")
 
 
@@ -121,20 +159,45 @@ def _join_empty_tokens(frame: pl.DataFrame) -> pl.DataFrame:
     calls = frame.filter(empty & pl.col("time").is_not_null()).select("n", "source_file", "time").sort("time")
     if calls.is_empty():
         return frame
-    requests = frame.filter((pl.col("step") == "token") & pl.col("time").is_not_null()).select("source_file", "time", target="label").sort("time")
-    pairs = calls.join_asof(requests, on="time", by="source_file", strategy="backward", tolerance="60s", check_sortedness=False).drop_nulls("target")
+    requests = (
+        frame.filter((pl.col("step") == "token") & pl.col("time").is_not_null())
+        .select("source_file", "time", target="label")
+        .sort("time")
+    )
+    pairs = calls.join_asof(
+        requests, on="time", by="source_file", strategy="backward", tolerance="60s", check_sortedness=False
+    ).drop_nulls("target")
     return _adopt(frame, pairs.select("n", "target"), "the token that was not issued")
 
 
 def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
     """A request that follows the redirect of a machine endpoint belongs to the request that was redirected."""
     plain = pl.col("url").str.split("?").list.first()
-    moved = frame.filter(pl.col("status").is_between(300, 399) & pl.col("step").is_in(MACHINE_STEPS) & pl.col("time").is_not_null())
+    moved = frame.filter(
+        pl.col("status").is_between(300, 399) & pl.col("step").is_in(MACHINE_STEPS) & pl.col("time").is_not_null()
+    )
     if moved.is_empty():
         return frame
-    moved = moved.select("source_file", "time", place=pl.col("location").str.split("?").list.first(), target="label").drop_nulls().sort("time")
-    calls = frame.filter(pl.col("time").is_not_null()).select("n", "source_file", "time", place=plain).drop_nulls().sort("time")
-    pairs = calls.join_asof(moved, on="time", by=["source_file", "place"], strategy="backward", tolerance="10s", allow_exact_matches=False, check_sortedness=False)
+    moved = (
+        moved.select("source_file", "time", place=pl.col("location").str.split("?").list.first(), target="label")
+        .drop_nulls()
+        .sort("time")
+    )
+    calls = (
+        frame.filter(pl.col("time").is_not_null())
+        .select("n", "source_file", "time", place=plain)
+        .drop_nulls()
+        .sort("time")
+    )
+    pairs = calls.join_asof(
+        moved,
+        on="time",
+        by=["source_file", "place"],
+        strategy="backward",
+        tolerance="10s",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
     return _adopt(frame, pairs.drop_nulls("target").select("n", "target"), "the redirect that was followed")
 
 
@@ -166,7 +229,9 @@ def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
     return (
         placed.with_columns(shared=pl.when("lone").then(pl.col("label").filter(pl.col("lone")).min().over(group)))
         .with_columns(
-            joined_by=pl.when(pl.col("lone") & (pl.col("lone").sum().over(group) > 1)).then(pl.lit("caller and time")).otherwise("joined_by"),
+            joined_by=pl.when(pl.col("lone") & (pl.col("lone").sum().over(group) > 1))
+            .then(pl.lit("caller and time"))
+            .otherwise("joined_by"),
             label=pl.coalesce("shared", "label"),
         )
         .drop("lone", "caller", "episode", "shared")
@@ -187,11 +252,18 @@ def _join_log_lines(frame: pl.DataFrame) -> pl.DataFrame:
     if not frame.select(is_text.any()).item():
         return frame
     texts = frame.filter(is_text).sort("source_file", "source_position")
-    pause = (pl.col("time").diff().over("source_file") > pl.duration(seconds=EPISODE_S)) & (pl.len().over("source_file") > EPISODE_LINES)
+    pause = (pl.col("time").diff().over("source_file") > pl.duration(seconds=EPISODE_S)) & (
+        pl.len().over("source_file") > EPISODE_LINES
+    )
     other_client = (pl.col("client_id") != pl.col("client_id").forward_fill().shift(1)).over("source_file")
     texts = texts.with_columns(cut=(pause | other_client).fill_null(False).cast(pl.Int64).cum_sum().over("source_file"))
     texts = texts.with_columns(part=pl.int_range(pl.len()).over("source_file", "cut") // EPISODE_LINES)
-    groups = texts.select("n", "label", shared=pl.col("label").min().over("source_file", "cut", "part"), many=pl.len().over("source_file", "cut", "part") > 1)
+    groups = texts.select(
+        "n",
+        "label",
+        shared=pl.col("label").min().over("source_file", "cut", "part"),
+        many=pl.len().over("source_file", "cut", "part") > 1,
+    )
     moved = groups.filter(pl.col("label") != pl.col("shared")).group_by("label").agg(pl.col("shared").min())
     joined = groups.select("n", "many")
     return (
@@ -199,7 +271,9 @@ def _join_log_lines(frame: pl.DataFrame) -> pl.DataFrame:
         .join(joined, on="n", how="left", maintain_order="left")
         .with_columns(
             label=pl.coalesce("shared", "label"),
-            joined_by=pl.when(pl.col("many").fill_null(False)).then(pl.coalesce("joined_by", pl.lit("neighbouring lines"))).otherwise("joined_by"),
+            joined_by=pl.when(pl.col("many").fill_null(False))
+            .then(pl.coalesce("joined_by", pl.lit("neighbouring lines")))
+            .otherwise("joined_by"),
         )
         .drop("shared", "many")
     )
@@ -209,7 +283,9 @@ def _name_flows(frame: pl.DataFrame) -> pl.DataFrame:
     """A flow is named after its first exchange, so that the same input gives the same name."""
     first = frame.group_by("label", maintain_order=True).agg(pl.col("id").first())
     names = first.with_columns(
-        flow=pl.Series([f"f{hashlib.blake2b(i.encode(), digest_size=5).hexdigest()}" for i in first["id"]], dtype=pl.String)
+        flow=pl.Series(
+            [f"f{hashlib.blake2b(i.encode(), digest_size=5).hexdigest()}" for i in first["id"]], dtype=pl.String
+        )
     )
     return frame.join(names.select("label", "flow"), on="label", how="left", maintain_order="left").drop("label")
 
@@ -229,11 +305,24 @@ def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
     machine = step.is_in(MACHINE_STEPS)
     oauth_error = pl.col("error").str.contains(OAUTH_ERRORS)
     no_answer = status.is_null() & pl.col("transport_error").is_not_null()
-    of_resource = (status.is_in([401, 403]) | (oauth_error & (status >= 400)) | (status >= 400) & pl.col("challenge").is_not_null()).fill_null(False)
+    of_resource = (
+        status.is_in([401, 403]) | (oauth_error & (status >= 400)) | (status >= 400) & pl.col("challenge").is_not_null()
+    ).fill_null(False)
     of_event = has("failure event")
-    of_authorization = (status >= 400) | has("redirected with error") | has("error page") | (pl.col("error").is_not_null() & (status < 300)) | has("answer went to another redirect_uri")
+    of_authorization = (
+        (status >= 400)
+        | has("redirected with error")
+        | has("error page")
+        | (pl.col("error").is_not_null() & (status < 300))
+        | has("answer went to another redirect_uri")
+    )
     of_redirection = (status >= 400) | has("error in redirection") | has("error page")
-    of_machine = (status >= 400) | broken | ((status >= 300) & (status < 400) & (step != "metadata")) | (pl.col("error").is_not_null() & (status < 300))
+    of_machine = (
+        (status >= 400)
+        | broken
+        | ((status >= 300) & (status < 400) & (step != "metadata"))
+        | (pl.col("error").is_not_null() & (status < 300))
+    )
     failed = (
         pl.when(step == "event").then(of_event)
         .when(step == "resource").then(of_resource)
@@ -256,19 +345,38 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
     ok = ~pl.col("failed")
     same_call = ["source_file", "step", "method", "host", "path", "grant_type"]
     late = pl.duration(seconds=120)
-    later = frame.filter(ok & pl.col("time").is_not_null() & (pl.col("method") != "OPTIONS")).select(*same_call, "time", ok_time=pl.col("time")).sort("time")
+    later = (
+        frame.filter(ok & pl.col("time").is_not_null() & (pl.col("method") != "OPTIONS"))
+        .select(*same_call, "time", ok_time=pl.col("time"))
+        .sort("time")
+    )
     at = frame.select("n", *same_call, "time").drop_nulls("time").sort("time")
     filled = [pl.col(c).fill_null("-") for c in same_call]
-    follow = at.with_columns(filled).join_asof(later.with_columns(filled), on="time", by=same_call, strategy="forward", allow_exact_matches=False, check_sortedness=False)
+    follow = at.with_columns(filled).join_asof(
+        later.with_columns(filled),
+        on="time",
+        by=same_call,
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
     follow = follow.select("n", ok_after=pl.col("ok_time") - pl.col("time"))
     frame = frame.join(follow, on="n", how="left", maintain_order="left")
     soon = pl.col("ok_after") <= late
     host_ok = (ok & (pl.col("step") == "metadata") & (pl.col("time") == pl.col("time"))).any().over("source_file")
-    later_ok = (ok & pl.col("step").is_in(["token", "redirection"])).cast(pl.Int64).reverse().cum_sum().reverse().over("source_file", "client_id") > 0
-    flow_token_ok = (ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).any().over("source_file")
+    later_ok = (ok & pl.col("step").is_in(["token", "redirection"])).cast(pl.Int64).reverse().cum_sum().reverse().over(
+        "source_file", "client_id"
+    ) > 0
+    flow_token_ok = (
+        (ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).any().over("source_file")
+    )
     transport = pl.col("transport_error").is_not_null() & pl.col("status").is_null()
-    accepted = frame.filter(ok & pl.col("step").is_in(["resource", "userinfo"]) & pl.col("token_fp").is_not_null())["token_fp"].unique()
-    got_along = pl.col("issued_token_fp").is_in(accepted.implode()) & (pl.col("status") < 300) & (pl.col("step") == "token")
+    accepted = frame.filter(ok & pl.col("step").is_in(["resource", "userinfo"]) & pl.col("token_fp").is_not_null())[
+        "token_fp"
+    ].unique()
+    got_along = (
+        pl.col("issued_token_fp").is_in(accepted.implode()) & (pl.col("status") < 300) & (pl.col("step") == "token")
+    )
     reason = (
         pl.when(got_along).then(pl.lit("an odd token answer, but the client used its token with success"))
         .when(pl.col("error").is_in(NEGOTIATION) & (pl.col("step") == "token")).then(pl.lit("polling, as the device flow prescribes"))
@@ -282,4 +390,8 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
         .when(pl.col("status").is_in([429, 500, 502, 503, 504]) & soon & pl.col("step").is_in(MACHINE_STEPS) & (pl.col("ok_after") <= pl.duration(seconds=30))).then(pl.lit("a retry worked"))
         .when((pl.col("step") == "end-session") & (pl.col("status") < 400)).then(pl.lit("a logout"))
     )  # fmt: skip
-    return frame.with_columns(healthy=pl.when("failed").then(reason)).with_columns(failed=pl.col("failed") & pl.col("healthy").is_null()).drop("ok_after")
+    return (
+        frame.with_columns(healthy=pl.when("failed").then(reason))
+        .with_columns(failed=pl.col("failed") & pl.col("healthy").is_null())
+        .drop("ok_after")
+    )

@@ -8,9 +8,9 @@ each distinct one is read once and joined back; signs are polars expressions ove
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -19,7 +19,8 @@ from oauthtrace import evidence
 from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
 from oauthtrace.oauth import messages
 from oauthtrace.oauth.redirect_uri import difference
-from oauthtrace.providers import STANDARD, code as provider_code, find_texts
+from oauthtrace.providers import STANDARD, find_texts
+from oauthtrace.providers import code as provider_code
 
 TEMPERATURE = 1.35
 BATCH_ROWS = 100_000
@@ -47,7 +48,9 @@ def diagnose(frame: pl.DataFrame) -> pl.DataFrame:
     failed = frame.filter("failed")
     parts = [rank(failed.slice(start, BATCH_ROWS)) for start in range(0, failed.height, BATCH_ROWS)]
     parts = [part.filter(_understood()) for part in parts]
-    ranked = pl.concat(parts) if parts else failed.with_columns(pl.lit(None, dtype=t).alias(n) for n, t in RESULT.items())
+    ranked = (
+        pl.concat(parts) if parts else failed.with_columns(pl.lit(None, dtype=t).alias(n) for n, t in RESULT.items())
+    )
     return follow(ranked)
 
 
@@ -57,7 +60,13 @@ UNDERSTOOD = 0.12
 
 def _understood() -> pl.Expr:
     """Failures to keep: log entries in which nothing but a warning word was found are none."""
-    vague = (pl.col("step") == "event") & pl.col("error").is_null() & pl.col("error_code").is_null() & pl.col("status").is_null() & pl.col("text_status").is_null()
+    vague = (
+        (pl.col("step") == "event")
+        & pl.col("error").is_null()
+        & pl.col("error_code").is_null()
+        & pl.col("status").is_null()
+        & pl.col("text_status").is_null()
+    )
     return ~(vague & ((pl.col("confidence") < UNDERSTOOD) | (pl.col("cause") == UNKNOWN))).fill_null(False)
 
 
@@ -78,7 +87,9 @@ def rank(failed: pl.DataFrame) -> pl.DataFrame:
     ranked = read.with_columns(key=keyed["key"]).join(winners, on="key", how="left", maintain_order="left")
     proved = _proved(ranked)
     told = evidence.sentences(ranked)
-    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop("key", "said", "text_codes", "masked", *TOLD)
+    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop(
+        "key", "said", "text_codes", "masked", *TOLD
+    )
 
 
 def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, list[dict[str, Any]]]:
@@ -87,7 +98,9 @@ def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, li
     best = values[order[0]]
     total = sum(math.exp((v - best) / TEMPERATURE) for v in values)
     shares = [math.exp((values[i] - best) / TEMPERATURE) / total for i in order]
-    others = [{"cause": names[i], "confidence": round(s, 3)} for i, s in zip(order[1:], shares[1:], strict=True) if s >= 0.005]
+    others = [
+        {"cause": names[i], "confidence": round(s, 3)} for i, s in zip(order[1:], shares[1:], strict=True) if s >= 0.005
+    ]
     return key, names[order[0]], round(min(shares[0], 0.99), 3), others
 
 
@@ -95,19 +108,64 @@ def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
     """Columns ``said`` (concepts of the message) and ``text_codes`` (texts of providers in it); each masked message is read once."""
     # lines of one log episode tell of one failure: they are read together
     is_line = pl.col("source_format").str.ends_with("text") & (pl.len().over("flow") <= 20)
-    together = pl.when(is_line).then(pl.col("message").drop_nulls().unique(maintain_order=True).str.join("\n").over("flow")).otherwise("message")
-    masked = failed.select((together.fill_null("") + pl.lit(" | ") + pl.col("transport_error").fill_null("")).alias("masked"))["masked"]
+    together = (
+        pl.when(is_line)
+        .then(pl.col("message").drop_nulls().unique(maintain_order=True).str.join("\n").over("flow"))
+        .otherwise("message")
+    )
+    masked = failed.select(
+        (together.fill_null("") + pl.lit(" | ") + pl.col("transport_error").fill_null("")).alias("masked")
+    )["masked"]
     distinct = masked.unique()
-    table: dict[str, str] = {text: messages.mask(text) for text in distinct.to_list()}
-    said = [list(messages.read(table[text])) for text in distinct.to_list()]
-    providers = ("oauth2-proxy", "lua-resty-openidc", "mod-auth-openidc", "envoy", "dex", "spring", "oauthlib", "openiddict", "aws-alb", "ory-hydra", "keycloak", "google", "auth0", STANDARD)
-    codes = [[f"{c.provider} {c.code}" for p in providers for c in find_texts(text, p)[:1] if c.code.count(" ") >= 2] if len(text) > 8 else [] for text in distinct.to_list()]
-    told = [_told(text) for text in distinct.to_list()]
+    masked_texts = distinct.str.head(messages.LONGEST)
+    for pattern, sign in messages.MASKS:
+        masked_texts = masked_texts.str.replace_all(pattern, sign)
+    masks = masked_texts.to_list()
+    understood = {mask: (list(messages.read(mask)), _texts_in(mask)) for mask in set(masks)}
+    told = [_told(text) if "://" in text else (None, None, None) for text in distinct.to_list()]
     lookup = pl.DataFrame(
-        {"masked": distinct, "said": said, "text_codes": codes, **{name: [t[i] for t in told] for i, name in enumerate(TOLD)}},
-        schema={"masked": pl.String, "said": pl.List(pl.String), "text_codes": pl.List(pl.String), **dict.fromkeys(TOLD, pl.String)},
+        {
+            "masked": distinct,
+            "said": [understood[m][0] for m in masks],
+            "text_codes": [understood[m][1] for m in masks],
+            **{name: [t[i] for t in told] for i, name in enumerate(TOLD)},
+        },
+        schema={
+            "masked": pl.String,
+            "said": pl.List(pl.String),
+            "text_codes": pl.List(pl.String),
+            **dict.fromkeys(TOLD, pl.String),
+        },
     )
     return failed.with_columns(masked=masked).join(lookup, on="masked", how="left", maintain_order="left")
+
+
+_TEXTS_OF = (
+    "oauth2-proxy",
+    "lua-resty-openidc",
+    "mod-auth-openidc",
+    "envoy",
+    "dex",
+    "spring",
+    "oauthlib",
+    "openiddict",
+    "aws-alb",
+    "ory-hydra",
+    "keycloak",
+    "google",
+    "auth0",
+    STANDARD,
+)
+"""Providers whose sentences are looked for in any message."""
+
+
+def _texts_in(text: str) -> list[str]:
+    """Sentences of providers that stand in a message, as ``provider sentence``."""
+    return (
+        [f"{c.provider} {c.code}" for p in _TEXTS_OF for c in find_texts(text, p)[:1] if c.code.count(" ") >= 2]
+        if len(text) > 8
+        else []
+    )
 
 
 TOLD = ("told_difference", "told_expected", "told_got")
@@ -124,11 +182,12 @@ def _told(text: str) -> tuple[str | None, str | None, str | None]:
 def score(read: pl.DataFrame) -> pl.DataFrame:
     """One column a cause, in nats; rows as given."""
     by_words = _table(read, ["said", "text_codes"], _score_words)
-    by_code = _table(read, ["provider", "error", "error_code", "grant_type", "step"], _score_code)
+    by_code = _table(read, ["provider", "error", "error_code"], _score_code)
     by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
     # a message and its code say the same thing twice: the stronger counts whole, the other in part
     words_and_code = pl.DataFrame({name: by_words[name] for name in causes()}).select(
-        (pl.max_horizontal(name, by_code[name]) + PART * pl.min_horizontal(name, by_code[name])).alias(name) for name in causes()
+        (pl.max_horizontal(name, by_code[name]) + PART * pl.min_horizontal(name, by_code[name])).alias(name)
+        for name in causes()
     )
     return by_signs.select((pl.col(name) + words_and_code[name]).alias(name) for name in causes())
 
@@ -173,7 +232,7 @@ def _said_weight(cause: Cause, concept: str) -> float | None:
     return whatever if whatever is None or predicate not in ("failed", "named", "must") else whatever * PART
 
 
-def _score_code(provider: str | None, error: str | None, error_code: str | None, grant_type: str | None, step: str | None) -> dict[str, float]:
+def _score_code(provider: str | None, error: str | None, error_code: str | None) -> dict[str, float]:
     out: dict[str, float] = {}
     for word in dict.fromkeys(w for w in (error_code, error) if w):
         found = provider_code(provider, word)
@@ -210,7 +269,11 @@ def _proved(ranked: pl.DataFrame) -> pl.Series:
     for cause in causes().values():
         signs = [sign for sign in cause.signs if sign.proof and sign.weight > 0]
         if signs:
-            proofs = pl.when(pl.col("cause") == cause.id).then(pl.any_horizontal([expression(sign.when) for sign in signs])).otherwise(proofs)
+            proofs = (
+                pl.when(pl.col("cause") == cause.id)
+                .then(pl.any_horizontal([expression(sign.when) for sign in signs]))
+                .otherwise(proofs)
+            )
     return ranked.select(proof=proofs)["proof"]
 
 
@@ -234,6 +297,9 @@ class _Failure(NamedTuple):
     grant_type: str | None
 
 
+PLACE = "caller and time"
+NEAREST_ROOTS = 50
+"""A failure is compared with so many roots before it, so that a flow without end costs no more than its length."""
 FOLLOW_S = 30.0
 """A failure of the same flow follows from an earlier one when it begins no more than this many seconds after its end."""
 
@@ -256,24 +322,40 @@ def follow(ranked: pl.DataFrame) -> pl.DataFrame:
 
 
 def follow_in_flow(failures: list[_Failure]) -> dict[str, str]:
-    """id -> id of the root that it follows from, for the failures of one flow in time order."""
+    """Id -> id of the root that it follows from, for the failures of one flow in time order."""
     links: dict[str, str] = {}
-    roots: list[_Failure] = []
+    children: dict[str, list[str]] = {}
+    roots: dict[str, _Failure] = {}  # by id, oldest first
+    loose: dict[str, _Failure] = {}  # those of them from which a failure of another kind may follow by place alone
+    alike: dict[tuple[Any, ...], _Failure] = {}  # kind of failure -> the latest root of that kind
     # a callback ends after the token request that it waits for: order by end, machine steps first
     for failure in sorted(failures, key=lambda f: (f.end if f.end is not None else 0.0, f.n)):
-        root = next((r for r in reversed(roots) if _follows(failure, r)), None)
-        if root is None:
-            roots.append(failure)
-            continue
-        if _says_more(failure, root):
-            links[root.id] = failure.id
-            for child, parent in list(links.items()):
-                if parent == root.id:
-                    links[child] = failure.id
-            roots[roots.index(root)] = failure
-        else:
+        by_place = failure.joined_by == PLACE and failure.step != "event" and "text" not in failure.format
+        same = alike.get(_kind(failure)) if by_place else None
+        root = same if same and _follows(failure, same) else None
+        if root is None and (near := loose if by_place else roots):
+            root = next((r for r in islice(reversed(near.values()), NEAREST_ROOTS) if _follows(failure, r)), None)
+        if root is not None and not _says_more(failure, root):
             links[failure.id] = root.id
+            children.setdefault(root.id, []).append(failure.id)
+            continue
+        if root is not None:
+            children[failure.id] = [*children.pop(root.id, ()), root.id]
+            links.update(dict.fromkeys(children[failure.id], failure.id))
+            roots.pop(root.id)
+            loose.pop(root.id, None)
+        roots[failure.id] = alike[_kind(failure)] = failure
+        if failure.step in _LOOSE_STEPS or failure.status in _REDIRECTS or failure.joined_by != PLACE:
+            loose[failure.id] = failure
     return links
+
+
+_LOOSE_STEPS = ("jwks", "metadata", "event")
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def _kind(failure: _Failure) -> tuple[Any, ...]:
+    return failure.step, failure.error, failure.status, failure.cause
 
 
 def _follows(later: _Failure, root: _Failure) -> bool:
@@ -281,12 +363,16 @@ def _follows(later: _Failure, root: _Failure) -> bool:
 
     Exchanges that only share caller and time are separate tries, unless they fail alike (a retry) or are log lines.
     """
-    alike = (later.step, later.error, later.status, later.cause) == (root.step, root.error, root.status, root.cause)
-    if root.step in ("jwks", "metadata") and later.cause in ("server/unreachable", "server/metadata-mismatch", "server/timeout"):
+    alike = _kind(later) == _kind(root)
+    if root.step in ("jwks", "metadata") and later.cause in (
+        "server/unreachable",
+        "server/metadata-mismatch",
+        "server/timeout",
+    ):
         return True
-    if root.status in (301, 302, 303, 307, 308) and later.step == root.step:
+    if root.status in _REDIRECTS and later.step == root.step:
         return True  # the client followed a redirect and failed there
-    by_place = "caller and time" in (later.joined_by, root.joined_by)
+    by_place = PLACE in (later.joined_by, root.joined_by)
     if by_place and not alike and "event" not in (later.step, root.step) and "text" not in later.format:
         return False
     if later.start is None or root.end is None:
@@ -301,9 +387,18 @@ def _says_more(later: _Failure, root: _Failure) -> bool:
     both_text = later.step == "event" or root.step == "event" or "text" in later.format
     if root.cause == "grant/access-token-expired" and later.grant_type == "refresh_token":
         return True
-    if later.proof and not root.proof and later.confidence >= root.confidence and (both_text or later.step == root.step):
+    if (
+        later.proof
+        and not root.proof
+        and later.confidence >= root.confidence
+        and (both_text or later.step == root.step)
+    ):
         return True
-    if root.step == "redirection" and later.step in ("token", "jwks", "userinfo", "metadata") and (later.start or 0) >= (root.start or 0):
+    if (
+        root.step == "redirection"
+        and later.step in ("token", "jwks", "userinfo", "metadata")
+        and (later.start or 0) >= (root.start or 0)
+    ):
         return not root.error
     if root.cause == UNKNOWN and later.cause != UNKNOWN:
         return True
@@ -320,15 +415,13 @@ def explain_score(row: Mapping[str, Any] | pl.DataFrame, cause_id: str) -> Itera
         yield f"misfit: {cause.fits}", MISFIT
     words = _score_words(read["said"].to_list()[0], read["text_codes"].to_list()[0])
     if cause_id in words:
-        yield f"words {[c for c in read['said'].to_list()[0] or () if _said_weight(cause, c) is not None]}", words[cause_id]
-    coded = _score_code(*(read[c][0] for c in ("provider", "error", "error_code", "grant_type", "step")))
+        yield (
+            f"words {[c for c in read['said'].to_list()[0] or () if _said_weight(cause, c) is not None]}",
+            words[cause_id],
+        )
+    coded = _score_code(*(read[c][0] for c in ("provider", "error", "error_code")))
     if cause_id in coded:
         yield "code", coded[cause_id]
     for sign in cause.signs:
         if read.select(expression(sign.when).alias("x"))["x"][0]:
             yield sign.when, sign.weight
-
-
-def redact_placeholder(text: str) -> str:
-    """A sign's ``when`` in words for a listing: list syntax removed."""
-    return re.sub(r"[\[\]{}]", "", text)

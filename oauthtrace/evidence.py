@@ -48,28 +48,59 @@ def write(value: Any, how: str | None) -> str:
 
 
 def sentences(ranked: pl.DataFrame) -> pl.Series:
-    """For each ranked failure the evidence for its cause, strongest first, then what the server said; at most MOST."""
-    out: list[list[str]] = [[] for _ in range(ranked.height)]
-    numbered = ranked.with_row_index("row")
-    for (cause_id,), group in numbered.group_by("cause"):
-        cause = causes()[str(cause_id)]
-        signs = sorted((s for s in cause.signs if s.say and s.weight > 0), key=lambda s: -s.weight)
-        for sign in signs:
-            assert sign.say is not None
-            names = list(dict.fromkeys(n for n, _ in _PLACEHOLDER.findall(sign.say)))
-            fired = group.filter(expression(sign.when))
-            if names:
-                fired = fired.drop_nulls(names)
-            for row in fired.select("row", *names).iter_rows(named=True):
-                out[row["row"]].append(_PLACEHOLDER.sub(lambda m, row=row: write(row[m[1]], m[2] or None), sign.say))  # type: ignore[misc]
-    said = ranked.select("error", "error_code", "error_description", "transport_error", "status", "step", "message").iter_rows()
-    for listed, values in zip(out, said, strict=True):
-        if sentence := _said(*values):
+    """For each ranked failure the evidence for its cause, strongest first, then what the server said; at most MOST.
+
+    What the sentences are made of is often the same for many failures: each distinct combination is written once.
+    """
+    parts = [pl.DataFrame(schema={"row": pl.UInt32, "evidence": pl.List(pl.String)})]
+    for (cause_id,), group in ranked.with_row_index("row").group_by("cause"):
+        signs = sorted((s for s in causes()[str(cause_id)].signs if s.say and s.weight > 0), key=lambda s: -s.weight)
+        parts.append(_of_cause(group, [(s.when, s.say or "") for s in signs]))
+    return pl.concat(parts).sort("row")["evidence"]
+
+
+_SAYS = ("error", "error_code", "error_description", "transport_error", "status", "step")
+
+
+def _of_cause(group: pl.DataFrame, signs: list[tuple[str, str]]) -> pl.DataFrame:
+    """Rows of one cause -> their evidence."""
+    names = {name: None for _, say in signs for name, _ in _PLACEHOLDER.findall(say)}
+    asked = {
+        name: [expression(when) for when, say in signs if f"{{{name}}}" in say or f"{{{name}:" in say] for name in names
+    }
+    values = group.select(
+        "row",
+        *[expression(when).alias(f"fired {i}") for i, (when, _) in enumerate(signs)],
+        *[pl.when(pl.any_horizontal(asked[name])).then(name).alias(f"value {name}") for name in names],
+        *_SAYS,
+        message=pl.when(pl.col("step") == "event").then("message"),
+    )
+    columns = values.columns[1:]
+    keyed = values.with_columns(key=pl.struct(columns).hash())
+    distinct = keyed.unique("key")
+    written = []
+    for row in distinct.select(columns).iter_rows(named=True):
+        listed = [
+            _PLACEHOLDER.sub(lambda m, row=row: write(row[f"value {m[1]}"], m[2] or None), say)  # type: ignore[misc]
+            for i, (_, say) in enumerate(signs)
+            if row[f"fired {i}"] and all(row[f"value {n}"] is not None for n, _ in _PLACEHOLDER.findall(say))
+        ]
+        if sentence := _said(*[row[name] for name in (*_SAYS, "message")]):
             listed.append(sentence)
-    return pl.Series("evidence", [list(dict.fromkeys(listed))[:MOST] for listed in out], dtype=pl.List(pl.String))
+        written.append(list(dict.fromkeys(listed))[:MOST])
+    table = distinct.select("key").with_columns(pl.Series("evidence", written, dtype=pl.List(pl.String)))
+    return keyed.select("row", "key").join(table, on="key", how="left").select("row", "evidence")
 
 
-def _said(error: str | None, code: str | None, description: str | None, transport: str | None, status: int | None, step: str, message: str | None) -> str | None:
+def _said(
+    error: str | None,
+    code: str | None,
+    description: str | None,
+    transport: str | None,
+    status: int | None,
+    step: str,
+    message: str | None,
+) -> str | None:
     who = "The log says" if step == "event" else "The server says"
     named = " ".join(dict.fromkeys(w for w in (error, code) if w))
     text = description or (message if step == "event" else None)

@@ -79,11 +79,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("scope", pl.String, "scope asked for (RFC 6749 §3.3)"),
     Column("audience", pl.String, "resource or audience asked for (RFC 8707)"),
     Column("prompt", pl.String, "OIDC Core §3.1.2.1"),
-    Column("auth_method", pl.String, "client authentication seen: none, client_secret_basic, client_secret_post, both, jwt"),
+    Column(
+        "auth_method", pl.String, "client authentication seen: none, client_secret_basic, client_secret_post, both, jwt"
+    ),
     Column("code_challenge", pl.String, "RFC 7636 §4.2; a plain one is the verifier itself, hence its fingerprint"),
     Column("code_challenge_method", pl.String, "S256 or plain; null when not sent"),
     Column("verifier_s256", pl.String, "S256 of the code_verifier that was sent; the verifier itself is dropped"),
-    Column("s256_fp", pl.String, "fingerprint of verifier_s256 (to compare with a challenge sent without its method)", show=False),
+    Column(
+        "s256_fp",
+        pl.String,
+        "fingerprint of verifier_s256 (to compare with a challenge sent without its method)",
+        show=False,
+    ),
     Column("verifier_length", pl.Int64, "length of the code_verifier, characters"),
     Column("secret_length", pl.Int64, "length of the client secret, characters"),
     Column("cookie_names", _WORDS, "names of the cookies sent"),
@@ -155,7 +162,9 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     try:
         return pl.from_dicts(listed, schema=SCHEMA)
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 can't
-        return pl.from_dicts([{name: _encodable(value) for name, value in row.items()} for row in listed], schema=SCHEMA)
+        return pl.from_dicts(
+            [{name: _encodable(value) for name, value in row.items()} for row in listed], schema=SCHEMA
+        )
 
 
 def _encodable(value: Any) -> Any:

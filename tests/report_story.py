@@ -34,7 +34,7 @@ def base(n, time, **more):
     return row
 
 
-def sign_in(n, time, client, *, uri, fails=False, user=None):  # noqa: PLR0913
+def sign_in(n, time, client, *, uri, fails=False, user=None):
     """The rows of one sign-in: authorize, callback, token; or the refused authorize request."""
     state, code = f"state:{n:08x}", f"code:{n:08x}"
     who = {"client_address": f"10.0.0.{n % 200}", "user_fp": f"user:{(user if user is not None else n):08x}"}

@@ -52,7 +52,11 @@ class Remedy:
 
     def steps(self) -> list[str]:
         """All steps in one list, each with who does it."""
-        readers = (("App", self.app_developer), ("Gateway", self.gateway_operator), ("Identity provider", self.idp_admin))
+        readers = (
+            ("App", self.app_developer),
+            ("Gateway", self.gateway_operator),
+            ("Identity provider", self.idp_admin),
+        )
         return [f"{who}: {step}" for who, steps in readers for step in steps]
 
 
@@ -104,12 +108,21 @@ def _cause(cause_id: str, data: Mapping[str, Any]) -> Cause:
         capture_next=data["capture_next"].strip(),
         references=tuple(data["references"]),
         lookalikes=tuple((entry["cause"], entry["differs"]) for entry in data["lookalikes"]),
-        remedy=Remedy(remedy["summary"], *(tuple(remedy[k]) for k in ("app_developer", "gateway_operator", "idp_admin")), remedy["check"].strip()),
+        remedy=Remedy(
+            summary=remedy["summary"],
+            app_developer=tuple(remedy["app_developer"]),
+            gateway_operator=tuple(remedy["gateway_operator"]),
+            idp_admin=tuple(remedy["idp_admin"]),
+            check=remedy["check"].strip(),
+        ),
         examples=tuple(data["examples"]),
         prior=float(detect.get("prior", -1.0)),
         fits=detect.get("fits"),
         said={k: float(v) for k, v in detect.get("said", {}).items()},
-        signs=tuple(Sign(s["when"], float(s["weight"]), s.get("say"), bool(s.get("proof", False))) for s in detect.get("signs", ())),
+        signs=tuple(
+            Sign(s["when"], float(s["weight"]), s.get("say"), bool(s.get("proof", False)))
+            for s in detect.get("signs", ())
+        ),
     )
 
 
@@ -121,7 +134,9 @@ _FACT = re.compile(r"\[([^\]]+)\]")
 @cache
 def _shorthands() -> Mapping[str, str]:
     """Name -> expression that several causes' signs share."""
-    return {k: f"({v})" for k, v in tomllib.loads(files(__name__).joinpath("shorthands.toml").read_text("utf-8")).items()}
+    return {
+        k: f"({v})" for k, v in tomllib.loads(files(__name__).joinpath("shorthands.toml").read_text("utf-8")).items()
+    }
 
 
 @cache

@@ -12,7 +12,7 @@ Target = Annotated[
 ]
 
 
-def report(  # noqa: PLR0913 - each is an option
+def report(
     *,
     db: options.NeededDatabase,
     output: Target,

@@ -10,7 +10,7 @@ import polars as pl
 from oauthtrace import incidents
 from oauthtrace.causes import causes
 from oauthtrace.cli import terminal
-from oauthtrace.report.panels import compare
+from oauthtrace.report.panel import compare
 from oauthtrace.report.times import Clock
 from oauthtrace.report.visible import visible
 

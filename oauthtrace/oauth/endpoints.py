@@ -89,7 +89,11 @@ def recognise(
     if learnt and (step := learnt.get(url_without_query.rstrip("/"))):
         return step
     values = sent.values
-    if answer and "expires_in" in answer and ("auth_req_id" in answer or ("device_code" in answer and "user_code" in answer)):
+    if (
+        answer
+        and "expires_in" in answer
+        and ("auth_req_id" in answer or ("device_code" in answer and "user_code" in answer))
+    ):
         return "device-authorization"
     if method != "OPTIONS" and values:
         if "grant_type" in values:
@@ -104,7 +108,9 @@ def recognise(
             return "registration"
         if "client_assertion" in values and "code" not in values and by_path(path) is None:
             return "token"
-        if ("client_secret" in values and by_path(path) in (None, "token")) or ("code" in values and "code_verifier" in values):
+        if ("client_secret" in values and by_path(path) in (None, "token")) or (
+            "code" in values and "code_verifier" in values
+        ):
             return "token"
         if "state" in values and ("code" in values or "error" in values or "id_token" in values):
             return "redirection"
@@ -119,7 +125,12 @@ def recognise(
             return "metadata"
         if "authorization_servers" in answer and "resource" in answer:
             return "metadata"
-        if isinstance(answer.get("keys"), list) and answer["keys"] and isinstance(answer["keys"][0], dict) and "kty" in answer["keys"][0]:
+        if (
+            isinstance(answer.get("keys"), list)
+            and answer["keys"]
+            and isinstance(answer["keys"][0], dict)
+            and "kty" in answer["keys"][0]
+        ):
             return "jwks"
         if "device_code" in answer and "user_code" in answer:
             return "device-authorization"
@@ -130,13 +141,20 @@ def recognise(
         step = "token" if "oauth" in path.lower() else None
     if step == "redirection" and not ({"code", "error", "state", "id_token", "access_token"} & values.keys()):
         step = None
-    if step == "registration" and not (sent.members and "redirect_uris" in sent.members) and "oauth" not in path.lower() and method != "POST":
+    if (
+        step == "registration"
+        and not (sent.members and "redirect_uris" in sent.members)
+        and "oauth" not in path.lower()
+        and method != "POST"
+    ):
         step = None
     if step == "registration" and path.rstrip("/").lower() == "/register" and sent.members is None:
         step = None
     if step:
         return step
-    if "code" in values and ("code" in path.lower() or re.search(r"auth|login|sign-?in|sso|oidc|openid", path, re.IGNORECASE)):
+    if "code" in values and (
+        "code" in path.lower() or re.search(r"auth|login|sign-?in|sso|oidc|openid", path, re.IGNORECASE)
+    ):
         return "redirection"
     if "client_id" in values and "redirect_uri" in values:
         return "authorization"
@@ -171,7 +189,10 @@ def belongs(announced: str, url: str) -> bool:
         return False
     path, origin = parts.path.rstrip("/"), f"{parts.scheme}://{parts.netloc}"
     fits = {f"{origin}{path}/.well-known/{name}" for name in ("openid-configuration", "oauth-authorization-server")}
-    fits |= {f"{origin}/.well-known/{name}{path}" for name in ("openid-configuration", "oauth-authorization-server", "oauth-protected-resource")}
+    fits |= {
+        f"{origin}/.well-known/{name}{path}"
+        for name in ("openid-configuration", "oauth-authorization-server", "oauth-protected-resource")
+    }
     if "/.well-known/oauth-protected-resource" in url and url.startswith(origin):
         return True  # the document at the root speaks for resources below it
     return url.rstrip("/") in {f.rstrip("/") for f in fits}

@@ -11,7 +11,20 @@ from typing import Any
 
 from oauthtrace.oauth.parameters import pairs
 
-_CODE_MEMBERS = ("error", "errorCode", "error_code", "errorType", "errorcode", "code", "reason", "type", "status", "__type", "Code", "kind")
+_CODE_MEMBERS = (
+    "error",
+    "errorCode",
+    "error_code",
+    "errorType",
+    "errorcode",
+    "code",
+    "reason",
+    "type",
+    "status",
+    "__type",
+    "Code",
+    "kind",
+)
 _TEXT_MEMBERS = (
     "error_description", "errorSummary", "message", "error_message", "errorMessage", "detail", "details", "title", "longMessage",
     "error_hint", "hint", "error_debug", "debug", "description", "reason", "Message", "msg", "moreInfo", "errorCauses", "cause",
@@ -70,7 +83,10 @@ def of_json(data: Mapping[str, Any]) -> Said:
     said = Said()
     inner = data.get("error")
     nested = inner if isinstance(inner, Mapping) else {}
-    listed = next((e[0] for k in ("errors", "Errors") if isinstance(e := data.get(k), list) and e and isinstance(e[0], Mapping)), {})
+    listed = next(
+        (e[0] for k in ("errors", "Errors") if isinstance(e := data.get(k), list) and e and isinstance(e[0], Mapping)),
+        {},
+    )
     for source in (data, nested, listed):
         for member in _CODE_MEMBERS:
             value = source.get(member)
@@ -78,10 +94,19 @@ def of_json(data: Mapping[str, Any]) -> Said:
                 said.code = said.code or str(value)
             if not isinstance(value, str) or not value or len(value) > 120:
                 continue
-            if member in ("error", "errorType", "type", "status", "kind", "__type") and _WORD.match(value) and not said.error and not value.isdigit():
-                if member != "status" or not value.lower() in ("error", "failure", "fail", "failed"):
+            if (
+                member in ("error", "errorType", "type", "status", "kind", "__type")
+                and _WORD.match(value)
+                and not said.error
+                and not value.isdigit()
+            ):
+                if member != "status" or value.lower() not in ("error", "failure", "fail", "failed"):
                     said.error = value
-            elif member in ("errorCode", "error_code", "code", "Code", "errorcode", "reason") and _WORD.match(value) and not said.code:
+            elif (
+                member in ("errorCode", "error_code", "code", "Code", "errorcode", "reason")
+                and _WORD.match(value)
+                and not said.code
+            ):
                 said.code = value
     codes = data.get("error_codes")
     if isinstance(codes, list) and codes and not said.code:
@@ -116,7 +141,22 @@ def of_pairs(values: Mapping[str, str]) -> Said:
     """Error of a form-encoded body or of a redirect's query or fragment (RFC 6749 §4.1.2.1)."""
     error = values.get("error") or values.get("error_code") or values.get("error_reason")
     description = values.get("error_description") or values.get("error_message") or values.get("message")
-    text = " | ".join(v for k, v in values.items() if k in ("error", "error_description", "error_reason", "error_message", "error_hint", "error_debug", "error_subcode", "message") and v)
+    text = " | ".join(
+        v
+        for k, v in values.items()
+        if k
+        in (
+            "error",
+            "error_description",
+            "error_reason",
+            "error_message",
+            "error_hint",
+            "error_debug",
+            "error_subcode",
+            "message",
+        )
+        and v
+    )
     return Said(error, values.get("error_subcode") or values.get("error_code"), description, text)
 
 
@@ -134,8 +174,16 @@ def of_answer(body: str | None, media_type: str, challenge: str | None, location
     if challenge:
         values = parse_challenge(challenge)
         text = " | ".join(v for k, v in values.items() if k in ("error", "error_description"))
-        loose = re.sub(r'\b(?:realm|resource_metadata|scope|authorization_uri|client_id|trusted_issuers)="[^"]*"', "", challenge)
-        said = Said(values.get("error"), None, values.get("error_description"), text or (loose if '"' in loose else ""), values.get("scope"))
+        loose = re.sub(
+            r'\b(?:realm|resource_metadata|scope|authorization_uri|client_id|trusted_issuers)="[^"]*"', "", challenge
+        )
+        said = Said(
+            values.get("error"),
+            None,
+            values.get("error_description"),
+            text or (loose if '"' in loose else ""),
+            values.get("scope"),
+        )
         found.append(said)
     out = Said()
     for said in found:

@@ -7,7 +7,22 @@ import binascii
 import json
 from typing import Any
 
-HARMLESS_CLAIMS = ("iss", "aud", "azp", "appid", "client_id", "exp", "iat", "nbf", "scope", "scp", "acr", "typ", "ver", "auth_time")
+HARMLESS_CLAIMS = (
+    "iss",
+    "aud",
+    "azp",
+    "appid",
+    "client_id",
+    "exp",
+    "iat",
+    "nbf",
+    "scope",
+    "scp",
+    "acr",
+    "typ",
+    "ver",
+    "auth_time",
+)
 
 
 def decode_segment(segment: str) -> dict[str, Any] | None:
@@ -41,4 +56,6 @@ def words(value: Any) -> str | None:
 
 def number(value: Any) -> float | None:
     """A NumericDate as written, or None."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 else None
+    return (
+        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 else None
+    )

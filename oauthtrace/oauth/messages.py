@@ -1,5 +1,6 @@
-"""Reading a message by concept: which subject (redirect_uri, code, client_secret, …) is said to be what (used, expired,
-missing, mismatch, …).
+"""Reading a message by concept: which subject is said to be what.
+
+A subject is redirect_uri, code, client_secret, …; it is said to be used, expired, missing, mismatching, ….
 
 No sentence of any product is listed. ``words.toml`` holds the words; this module cuts a message into clauses, finds
 subjects and predicates in each, and pairs a predicate with the subject it speaks of. That generalises to servers that
@@ -23,8 +24,24 @@ _TAG = re.compile(r"<[!/]?[A-Za-z][^<>]{0,200}>")
 _FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _JOINERS = re.compile(r"(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])")
-_CLAUSE = re.compile(r"[.;|!?\n]+(?:\s|$)|\s[|–—]\s|:\s|\s-\s|\"\s*[:,]\s*\"?|[{}\[\]]+\"?|,\s(?=(?:please|make sure|check|see)\b)|\\n|\s(?:because|since|so that|please|try|see|which|this can|this may|this usually|make sure|check)\s")
-_ADJECTIVES = frozenset({"missing", "unknown", "wrong", "unsupported", "malformed", "expired", "insufficient", "disabled", "too_many", "used", "revoked"})
+_CLAUSE = re.compile(
+    r"[.;|!?\n]+(?:\s|$)|\s[|–—]\s|:\s|\s-\s|\"\s*[:,]\s*\"?|[{}\[\]]+\"?|,\s(?=(?:please|make sure|check|see)\b)|\\n|\s(?:because|since|so that|please|try|see|which|this can|this may|this usually|make sure|check)\s"
+)
+_ADJECTIVES = frozenset(
+    {
+        "missing",
+        "unknown",
+        "wrong",
+        "unsupported",
+        "malformed",
+        "expired",
+        "insufficient",
+        "disabled",
+        "too_many",
+        "used",
+        "revoked",
+    }
+)
 _STANDARD_CODE = re.compile(
     r"[(\[\"']*\b(?:invalid_(?:request|grant|client|scope|token|target)|unauthorized_client|unsupported_(?:grant|response)_type"
     r"|access_denied|insufficient_scope|server_error|temporarily_unavailable)\b[)\]\"']*:?"
@@ -55,7 +72,13 @@ def _lexicon() -> _Lexicon:
         groups = "|".join(f"(?P<{name}>{'|'.join(patterns)})" for name, patterns in table.items())
         return re.compile(rf"(?<![a-z0-9])(?:{groups})(?:(?<=\s)|(?![a-z0-9]))")
 
-    return _Lexicon(compile_all(data["subjects"]), compile_all(data["predicates"]), compile_all(data["phrases"]), tuple(data["subjects"]), tuple(data["predicates"]))
+    return _Lexicon(
+        compile_all(data["subjects"]),
+        compile_all(data["predicates"]),
+        compile_all(data["phrases"]),
+        tuple(data["subjects"]),
+        tuple(data["predicates"]),
+    )
 
 
 def vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -78,10 +101,20 @@ def normalise(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text)
 
 
+MASKS = (
+    (r"\b[a-z]+:[0-9a-f]{8}\b", "‹fp›"),
+    (r"(?i)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "‹uuid›"),
+    (r"\d{3,}", "0"),
+)
+"""Parts of a message that vary (as Python and Rust read the pattern), and what stands for them."""
+
+
 def mask(text: str) -> str:
     """A message with its variable parts masked, so that equal messages are read once."""
-    text = _FINGERPRINT.sub("‹fp›", text[:LONGEST])
-    return re.sub(r"\d{3,}", "0", re.sub(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "‹uuid›", text, flags=re.IGNORECASE))
+    text = text[:LONGEST]
+    for pattern, sign in MASKS:
+        text = re.sub(pattern, sign, text)
+    return text
 
 
 @lru_cache(maxsize=20_000)
@@ -111,7 +144,10 @@ class _Hit(NamedTuple):
 
 
 def _hits(pattern: re.Pattern[str], clause: str) -> list[_Hit]:
-    return [_Hit(m.start(), m.end(), m.lastgroup or "", " " not in m[0].strip() or m[0].startswith("no ")) for m in pattern.finditer(clause)]
+    return [
+        _Hit(m.start(), m.end(), m.lastgroup or "", " " not in m[0].strip() or m[0].startswith("no "))
+        for m in pattern.finditer(clause)
+    ]
 
 
 def _read_clause(clause: str) -> set[str]:
@@ -164,14 +200,47 @@ def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
 
 def _follows_at_once(predicate: _Hit, subjects: list[_Hit], before: list[int], after: list[int]) -> bool:
     """Whether an adjective's subject follows it: "missing code_verifier", but not "code_verifier is missing the …"."""
-    if not predicate.attributive or predicate.name not in _ADJECTIVES or not after or subjects[after[0]].start - predicate.end > 24:
+    if (
+        not predicate.attributive
+        or predicate.name not in _ADJECTIVES
+        or not after
+        or subjects[after[0]].start - predicate.end > 24
+    ):
         return False
     return not (before and predicate.start - subjects[before[-1]].end <= 8)
 
 
-_TWO_SIDED = frozenset({"mismatch", "not_allowed", "missing", "unsupported", "wrong", "insufficient", "disabled", "unreachable", "timeout", "must"})
+_TWO_SIDED = frozenset(
+    {
+        "mismatch",
+        "not_allowed",
+        "missing",
+        "unsupported",
+        "wrong",
+        "insufficient",
+        "disabled",
+        "unreachable",
+        "timeout",
+        "must",
+    }
+)
 _COMPARING = frozenset({"mismatch", "not_allowed", "unknown", "missing"})
-_VAGUE = frozenset({"request", "parameter", "response", "server", "client", "credentials", "grant", "user", "token", "endpoint", "connection", "header"})
+_VAGUE = frozenset(
+    {
+        "request",
+        "parameter",
+        "response",
+        "server",
+        "client",
+        "credentials",
+        "grant",
+        "user",
+        "token",
+        "endpoint",
+        "connection",
+        "header",
+    }
+)
 
 
 _OAUTH_WORDS = re.compile(
@@ -182,7 +251,11 @@ _OAUTH_WORDS = re.compile(
 
 def speaks_of_oauth(text: str | None) -> bool:
     """Whether a failing page of an application, at a place that is no endpoint, tells of OAuth (first 4,000 characters)."""
-    return bool(text and len(text) < 100_000 and _OAUTH_WORDS.search(re.sub(r"<(?:script|style|link|a)\b[^>]*>", " ", text[:4000])))
+    return bool(
+        text
+        and len(text) < 100_000
+        and _OAUTH_WORDS.search(re.sub(r"<(?:script|style|link|a)\b[^>]*>", " ", text[:4000]))
+    )
 
 
 def expected_and_got(text: str) -> tuple[str, str] | None:

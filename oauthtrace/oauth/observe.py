@@ -104,7 +104,14 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     body_members = errors.members(raw.answer_body)
     said_oauth = raw.status is not None and raw.status >= 400 and messages.speaks_of_oauth(raw.answer_body)
     step = endpoints.recognise(
-        raw.method, f"{parts.scheme}://{host}{parts.path}", parts.path, sent, body_members, learnt or {}, authorization, challenge
+        raw.method,
+        f"{parts.scheme}://{host}{parts.path}",
+        parts.path,
+        sent,
+        body_members,
+        learnt or {},
+        authorization,
+        challenge,
     )
     if step is None and not said_oauth:
         return None
@@ -146,13 +153,19 @@ _HARMLESS["client_id"] = re.compile(r"(?!eyJ)[\w.:/@+-]{1,200}\Z")
 # --- the request ----------------------------------------------------------------------------------------------------
 
 
-def _request(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters, facts: set[str], redactor: Redactor) -> None:
+def _request(
+    row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters, facts: set[str], redactor: Redactor
+) -> None:
     values, headers, fingerprint = sent.values, raw.request_headers, redactor.fingerprint
     if headers:
         row["user_agent"] = headers.get("user-agent")
         row["origin"] = headers.get("origin")
         referer = headers.get("referer")
-        row["referer_host"] = urlsplit(referer).netloc.rpartition("@")[2].lower() or None if referer and "://" in referer and "[" not in referer else None
+        row["referer_host"] = (
+            urlsplit(referer).netloc.rpartition("@")[2].lower() or None
+            if referer and "://" in referer and "[" not in referer
+            else None
+        )
         row["content_type"] = headers.get("content-type", "").partition(";")[0].strip().lower() or None
         row["cookie_names"] = _cookie_names(headers.get("cookie"))
         if "; wv)" in headers.get("user-agent", ""):
@@ -163,9 +176,23 @@ def _request(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters,
         if row["step"] == "token" and raw.request_body == "" and "body" in raw.sees:
             facts.add("empty-body")
         return
-    for name in ("grant_type", "response_type", "client_id", "redirect_uri", "scope", "prompt", "code_challenge_method"):
+    for name in (
+        "grant_type",
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "prompt",
+        "code_challenge_method",
+    ):
         if (value := values.get(name)) is not None:
-            row[name] = redactor.url(value) if name == "redirect_uri" else value if _HARMLESS[name].match(value) else redactor.text(value)[:2000]
+            row[name] = (
+                redactor.url(value)
+                if name == "redirect_uri"
+                else value
+                if _HARMLESS[name].match(value)
+                else redactor.text(value)[:2000]
+            )
     row["audience"] = values.get("resource") or values.get("audience")
     row["state_fp"] = fingerprint("state", values.get("state"))
     row["nonce_fp"] = fingerprint("nonce", values.get("nonce"))
@@ -201,9 +228,15 @@ def _oddities(row: dict[str, Any], raw: RawExchange, sent: parameters.Parameters
             facts.add(f"empty {name}")
         elif value != value.strip():
             facts.add(f"white space around {name}")
-        elif value in ("undefined", "null", "None", "[object Object]") or (value.startswith(("${", "{{", "%{", "<")) and value.endswith(("}", ">"))):
+        elif value in ("undefined", "null", "None", "[object Object]") or (
+            value.startswith(("${", "{{", "%{", "<")) and value.endswith(("}", ">"))
+        ):
             facts.add(f"placeholder {name}")
-        if "%" in value and name in ("code", "redirect_uri", "scope", "state") and re.search(r"%(?:2F|3A|20|2B|3D|7C)", value, re.IGNORECASE):
+        if (
+            "%" in value
+            and name in ("code", "redirect_uri", "scope", "state")
+            and re.search(r"%(?:2F|3A|20|2B|3D|7C)", value, re.IGNORECASE)
+        ):
             facts.add(f"encoded twice {name}")
     redirect = values.get("redirect_uri")
     if redirect and (reason := malformed(redirect)):
@@ -243,7 +276,16 @@ def _seen_and_absent(step: str, values: Mapping[str, str], facts: set[str]) -> N
             if name not in values:
                 facts.add(f"no {name}")
     elif step in ("authorization", "par") and "request_uri" not in values and "request" not in values:
-        for name in ("client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method"):
+        for name in (
+            "client_id",
+            "redirect_uri",
+            "response_type",
+            "scope",
+            "state",
+            "nonce",
+            "code_challenge",
+            "code_challenge_method",
+        ):
             if name not in values:
                 facts.add(f"no {name}")
 
@@ -258,7 +300,12 @@ def _cookie_names(header: str | None) -> list[str] | None:
 
 
 def _credentials(
-    row: dict[str, Any], sent: parameters.Parameters, authorization: str | None, facts: set[str], redactor: Redactor, raw: RawExchange
+    row: dict[str, Any],
+    sent: parameters.Parameters,
+    authorization: str | None,
+    facts: set[str],
+    redactor: Redactor,
+    raw: RawExchange,
 ) -> None:
     values, step = sent.values, row["step"]
     scheme, _, credentials = (authorization or "").partition(" ")
@@ -309,7 +356,7 @@ def _credentials(
         _secret(row, secret, facts, redactor)
     if "dpop" in raw.request_headers:
         facts.add("dpop proof")
-        _dpop(row, raw, facts)
+        _dpop(raw, facts)
 
 
 def _basic(credentials: str) -> tuple[str | None, str | None, bool]:
@@ -333,7 +380,10 @@ def _secret(row: dict[str, Any], secret: str, facts: set[str], redactor: Redacto
         facts.add("percent signs in client_secret")
     if re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", secret, re.IGNORECASE):
         facts.add("client_secret looks like a UUID")
-    if re.fullmatch(r"(?i)(?:your|my|the|change)[-_ ]?\w*|secret|x+|\*+|<.*>|\$\{?.*\}?|todo|none|null|undefined|dummy|test|placeholder", secret):
+    if re.fullmatch(
+        r"(?i)(?:your|my|the|change)[-_ ]?\w*|secret|x+|\*+|<.*>|\$\{?.*\}?|todo|none|null|undefined|dummy|test|placeholder",
+        secret,
+    ):
         facts.add("placeholder client_secret")
     if secret.startswith("eyJ"):
         _jwt(row, secret, "client_secret", facts)
@@ -393,7 +443,11 @@ def _jwt(row: dict[str, Any], token: str | None, use: str, facts: set[str]) -> N
     if claims.get("email_verified") in (False, "false"):
         facts.add("email_verified is false")
     if claims.get("typ") in ("Refresh", "Offline", "ID") or "nonce" in claims or "at_hash" in claims:
-        facts.add("bearer token is an ID token" if claims.get("typ") not in ("Refresh", "Offline") else "bearer token is a refresh token")
+        facts.add(
+            "bearer token is an ID token"
+            if claims.get("typ") not in ("Refresh", "Offline")
+            else "bearer token is a refresh token"
+        )
     if header.get("nonce"):
         facts.add("jwt header with nonce")
     if isinstance(bound := claims.get("cnf"), dict):
@@ -404,7 +458,7 @@ def _jwt(row: dict[str, Any], token: str | None, use: str, facts: set[str]) -> N
         facts.add("jwt without kid")
 
 
-def _dpop(row: dict[str, Any], raw: RawExchange, facts: set[str]) -> None:
+def _dpop(raw: RawExchange, facts: set[str]) -> None:
     """Compare a DPoP proof with the request it came with (RFC 9449 §4.3)."""
     parsed = jwt.read(raw.request_headers["dpop"].strip())
     if parsed is None:
@@ -426,7 +480,13 @@ def _dpop(row: dict[str, Any], raw: RawExchange, facts: set[str]) -> None:
 
 
 def _answer(
-    row: dict[str, Any], raw: RawExchange, data: Mapping[str, Any] | None, media_type: str, challenge: str | None, facts: set[str], redactor: Redactor
+    row: dict[str, Any],
+    raw: RawExchange,
+    data: Mapping[str, Any] | None,
+    media_type: str,
+    challenge: str | None,
+    facts: set[str],
+    redactor: Redactor,
 ) -> None:
     headers, body = raw.answer_headers, raw.answer_body
     row["answer_type"] = media_type or None
@@ -435,12 +495,23 @@ def _answer(
         row["server_time"] = _http_date(headers.get("date"))
         row["set_cookie_names"] = _set_cookie(headers.get("set-cookie"), facts)
         if not row.get("request_id"):
-            row["request_id"] = next((headers[h] for h in ("x-request-id", "x-ms-request-id", "x-correlation-id", "cf-ray", "x-amzn-requestid") if h in headers), None)
+            row["request_id"] = next(
+                (
+                    headers[h]
+                    for h in ("x-request-id", "x-ms-request-id", "x-correlation-id", "cf-ray", "x-amzn-requestid")
+                    if h in headers
+                ),
+                None,
+            )
         if "retry-after" in headers:
             facts.add("retry-after")
         if headers.get("dpop-nonce"):
             facts.add("dpop nonce offered")
-        if row.get("origin") and "access-control-allow-origin" not in headers and row["origin"].partition("://")[2] != row["host"]:
+        if (
+            row.get("origin")
+            and "access-control-allow-origin" not in headers
+            and row["origin"].partition("://")[2] != row["host"]
+        ):
             facts.add("no access-control-allow-origin")
     location = headers.get("location")
     if location:
@@ -463,7 +534,9 @@ def _answer(
     row["error_description"] = redactor.text(said.description)[:1000] if said.description else None
     row["message"] = redactor.text(text)[:4000] if text else None
     codes = find_codes(text) if text else []
-    row["error_code"] = codes[0][1] if codes else (redactor.text(said.code)[:100] if said.code and said.code != said.error else None)
+    row["error_code"] = (
+        codes[0][1] if codes else (redactor.text(said.code)[:100] if said.code and said.code != said.error else None)
+    )
     _answer_shape(row, raw, data, media_type, facts)
     if data:
         _document(row, data, facts, redactor)
@@ -488,8 +561,19 @@ def _is_success_document(raw: RawExchange, data: Mapping[str, Any] | None) -> bo
         body = (raw.answer_body or "").lstrip()[:4000]
         if "error" in body.lower() and not body.startswith("<"):
             return False
-        return raw.status < 300 and not re.search(r"<title>[^<]*(?:error|denied|invalid|blocked|problem|went wrong)|\berror\s*:?\s*\d{3}|>\s*error\s*<", body, re.IGNORECASE)
-    return not ("error" in data or "errors" in data or data.get("ok") is False or data.get("success") in (0, False) or "errorCode" in data or "error_description" in data)
+        return raw.status < 300 and not re.search(
+            r"<title>[^<]*(?:error|denied|invalid|blocked|problem|went wrong)|\berror\s*:?\s*\d{3}|>\s*error\s*<",
+            body,
+            re.IGNORECASE,
+        )
+    return not (
+        "error" in data
+        or "errors" in data
+        or data.get("ok") is False
+        or data.get("success") in (0, False)
+        or "errorCode" in data
+        or "error_description" in data
+    )
 
 
 def _redirect(row: dict[str, Any], location: str, facts: set[str], redactor: Redactor) -> None:
@@ -508,11 +592,20 @@ def _redirect(row: dict[str, Any], location: str, facts: set[str], redactor: Red
             if sent and head.rstrip("/") != sent.partition("?")[0].rstrip("/") and "://" in head:
                 facts.add("answer went to another redirect_uri")
                 row["document"] = json.dumps({"redirected_to": redactor.url(head)})
-        if values.get("state") and row.get("state_fp") and redactor.fingerprint("state", values["state"]) != row["state_fp"]:
+        if (
+            values.get("state")
+            and row.get("state_fp")
+            and redactor.fingerprint("state", values["state"]) != row["state_fp"]
+        ):
             facts.add("state changed in redirect")
     if raw_scheme_change(row, location):
         facts.add("redirected from http to https")
-    if re.search(r"/(?:login|signin|sign-in|auth)\b", head) and row["step"] in ("token", "userinfo", "jwks", "metadata"):
+    if re.search(r"/(?:login|signin|sign-in|auth)\b", head) and row["step"] in (
+        "token",
+        "userinfo",
+        "jwks",
+        "metadata",
+    ):
         facts.add("redirected to a login page")
 
 
@@ -537,7 +630,9 @@ def _set_cookie(header: str | None, facts: set[str]) -> list[str] | None:
     return sorted({line.partition("=")[0].strip()[:60] for line in lines})[:40]
 
 
-def _answer_shape(row: dict[str, Any], raw: RawExchange, data: Mapping[str, Any] | None, media_type: str, facts: set[str]) -> None:
+def _answer_shape(
+    row: dict[str, Any], raw: RawExchange, data: Mapping[str, Any] | None, media_type: str, facts: set[str]
+) -> None:
     """How a 2xx answer breaks the protocol (RFC 6749 §5.1), and whether a failing one is a page of somebody else."""
     status, body, step = raw.status, raw.answer_body, row["step"]
     if status is None or "answer" not in raw.sees:
@@ -545,12 +640,21 @@ def _answer_shape(row: dict[str, Any], raw: RawExchange, data: Mapping[str, Any]
     is_page = "html" in media_type or (body or "").lstrip()[:15].lower().startswith(("<!doctype", "<html"))
     if is_page:
         facts.add("html answer")
-    if step not in ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "registration"):
+    if step not in (
+        "token",
+        "userinfo",
+        "jwks",
+        "metadata",
+        "par",
+        "device-authorization",
+        "introspection",
+        "registration",
+    ):
         return
     if status >= 300 or raw.method in ("OPTIONS", "HEAD"):
         return
     if not body:
-        if step not in ("introspection",) and ("content-length" in raw.answer_headers and raw.answer_headers["content-length"] not in ("0",)):
+        if step != "introspection" and raw.answer_headers.get("content-length", "0") != "0":
             return  # a body there was, not captured
         facts.add("empty answer")
     elif data is None:
@@ -566,7 +670,12 @@ def _answer_shape(row: dict[str, Any], raw: RawExchange, data: Mapping[str, Any]
         if "error" in data or data.get("ok") is False or "errors" in data:
             facts.add("error inside 200")
             return
-        if not data.get("access_token") and not data.get("id_token") and "authed_user" not in data and "response" not in data:
+        if (
+            not data.get("access_token")
+            and not data.get("id_token")
+            and "authed_user" not in data
+            and "response" not in data
+        ):
             facts.add("access_token missing")
             if "token" in data or "accessToken" in data or "data" in data:
                 facts.add("access_token under another name")
@@ -593,14 +702,20 @@ _DOCUMENT_MEMBERS = (
 
 def _document(row: dict[str, Any], data: Mapping[str, Any], facts: set[str], redactor: Redactor) -> None:
     step, fingerprint = row["step"], redactor.fingerprint
-    access, refresh, identity = (v if isinstance(v := data.get(n), str) else None for n in ("access_token", "refresh_token", "id_token"))
+    access, refresh, identity = (
+        v if isinstance(v := data.get(n), str) else None for n in ("access_token", "refresh_token", "id_token")
+    )
     row["issued_token_fp"] = fingerprint("token", access)
     row["issued_refresh_fp"] = fingerprint("refresh", refresh)
     row["issued_device_fp"] = fingerprint("device", jwt.words(data.get("device_code") or data.get("auth_req_id")))
     if step == "par":
         row["issued_request_uri_fp"] = fingerprint("par", jwt.words(data.get("request_uri")))
     lifetime = data.get("expires_in")
-    row["expires_in"] = jwt.number(lifetime) if not isinstance(lifetime, str) else (float(lifetime) if re.fullmatch(r"\d{1,12}", lifetime) else None)
+    row["expires_in"] = (
+        jwt.number(lifetime)
+        if not isinstance(lifetime, str)
+        else (float(lifetime) if re.fullmatch(r"\d{1,12}", lifetime) else None)
+    )
     row["refresh_expires_in"] = jwt.number(data.get("refresh_expires_in") or data.get("refresh_token_expires_in"))
     if access or step == "introspection":
         row["granted_scope"] = jwt.words(data.get("scope"))
@@ -630,12 +745,22 @@ def _document(row: dict[str, Any], data: Mapping[str, Any], facts: set[str], red
     if step == "metadata":
         announced = jwt.words(data.get("issuer")) or jwt.words(data.get("resource"))
         row["issued_iss"] = announced
-        if announced and "://" in announced and "://" in row["url"] and "{" not in announced and not endpoints.belongs(announced, row["url"].partition("?")[0]):
+        if (
+            announced
+            and "://" in announced
+            and "://" in row["url"]
+            and "{" not in announced
+            and not endpoints.belongs(announced, row["url"].partition("?")[0])
+        ):
             facts.add("issuer does not fit the URL")
         kept = {m: data[m] for m in _DOCUMENT_MEMBERS if m in data}
         row["document"] = redactor.text(json.dumps(kept, sort_keys=True))[:8000]
     elif step == "jwks" and isinstance(data.get("keys"), list):
-        keys = [{k: str(key[k])[:100] for k in ("kid", "kty", "alg", "use") if k in key} for key in data["keys"][:50] if isinstance(key, dict)]
+        keys = [
+            {k: str(key[k])[:100] for k in ("kid", "kty", "alg", "use") if k in key}
+            for key in data["keys"][:50]
+            if isinstance(key, dict)
+        ]
         row["document"] = json.dumps({"keys": keys})
         if any("alg" not in k for k in keys):
             facts.add("key without alg")

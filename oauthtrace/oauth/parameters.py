@@ -9,7 +9,42 @@ from typing import Any
 from urllib.parse import unquote
 
 OAUTH_NAMES = frozenset(
-    ["response_type", "client_id", "redirect_uri", "scope", "state", "code", "code_challenge", "code_challenge_method", "code_verifier", "grant_type", "client_secret", "refresh_token", "access_token", "id_token", "token", "token_type_hint", "assertion", "client_assertion", "client_assertion_type", "device_code", "request_uri", "nonce", "response_mode", "audience", "resource", "error", "error_description", "id_token_hint", "post_logout_redirect_uri", "username", "password", "subject_token", "subject_token_type", "auth_req_id"]
+    [
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "code",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "grant_type",
+        "client_secret",
+        "refresh_token",
+        "access_token",
+        "id_token",
+        "token",
+        "token_type_hint",
+        "assertion",
+        "client_assertion",
+        "client_assertion_type",
+        "device_code",
+        "request_uri",
+        "nonce",
+        "response_mode",
+        "audience",
+        "resource",
+        "error",
+        "error_description",
+        "id_token_hint",
+        "post_logout_redirect_uri",
+        "username",
+        "password",
+        "subject_token",
+        "subject_token_type",
+        "auth_req_id",
+    ]
 )
 
 
@@ -26,6 +61,7 @@ class Parameters:
     """form, json, json-under-form, multipart, other; None without a body."""
 
     def get(self, name: str) -> str | None:
+        """The first value of a parameter, body before query; None when it was not sent."""
         return self.values.get(name)
 
 

@@ -43,7 +43,9 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
         try:
             raws.append((position, _raw(entry)))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reading.reject(position, f"not a HAR entry: {type(error).__name__} {error}", json.dumps(entry, default=str)[:300])
+            reading.reject(
+                position, f"not a HAR entry: {type(error).__name__} {error}", json.dumps(entry, default=str)[:300]
+            )
     if _sanitized(raws):
         reading.notes.append(
             "this HAR was sanitized when it was exported (no Cookie, no Authorization anywhere): "
@@ -104,7 +106,11 @@ def _raw(entry: dict[str, Any]) -> RawExchange:
     content = response.get("content") or {}
     body = _body(content)
     post = request.get("postData") or {}
-    sees = CAPTURE if status is None or "text" in content or not content.get("size") else tuple(w for w in CAPTURE if w != "answer")
+    sees = (
+        CAPTURE
+        if status is None or "text" in content or not content.get("size")
+        else tuple(w for w in CAPTURE if w != "answer")
+    )
     if headers.get("content-type") is None and post.get("mimeType"):
         headers["content-type"] = str(post["mimeType"])
     return RawExchange(
@@ -168,7 +174,7 @@ def _time(text: Any) -> float | None:
     if not isinstance(text, str):
         return None
     try:
-        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
@@ -179,7 +185,15 @@ def _sanitized(raws: list[tuple[int, RawExchange]]) -> bool:
 
     A cookie that was set and never came back on the same host is the surest sign.
     """
-    browser = [raw for _, raw in raws if "mozilla/" in raw.request_headers.get("user-agent", "").lower() or any(h.startswith("sec-") for h in raw.request_headers)]
+    browser = [
+        raw
+        for _, raw in raws
+        if "mozilla/" in raw.request_headers.get("user-agent", "").lower()
+        or any(h.startswith("sec-") for h in raw.request_headers)
+    ]
     if len(browser) < 10 or len(browser) < len(raws) * 0.8:
         return False
-    return not any(raw.request_headers.keys() & {"cookie", "authorization"} or "set-cookie" in raw.answer_headers for raw in browser)
+    return not any(
+        raw.request_headers.keys() & {"cookie", "authorization"} or "set-cookie" in raw.answer_headers
+        for raw in browser
+    )

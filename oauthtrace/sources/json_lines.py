@@ -143,7 +143,11 @@ def raw_of(data: Mapping[str, Any]) -> RawExchange | str:
     except ValueError:
         return f"status is no number: {str(found['status'])[:20]}"
     sees = ["query"]
-    headers = {n: str(found[k]) for n, k in (("referer", "referer"), ("user-agent", "agent"), ("authorization", "authorization")) if k in found}
+    headers = {
+        n: str(found[k])
+        for n, k in (("referer", "referer"), ("user-agent", "agent"), ("authorization", "authorization"))
+        if k in found
+    }
     answer = {n: str(found[k]) for n, k in (("location", "location"), ("www-authenticate", "challenge")) if k in found}
     if "body" in found:
         sees.append("body")
@@ -172,7 +176,9 @@ def raw_of(data: Mapping[str, Any]) -> RawExchange | str:
         request_id=str(found["request_id"])[:80] if "request_id" in found else None,
         note=note,
         sees=tuple(sees),
-        facts=("gateway answered itself",) if "upstream_status" in {_KEY_OF.get(k.lower()) for k in data} and upstream in ("", "0") and status >= 500 else (),
+        facts=("gateway answered itself",)
+        if "upstream_status" in {_KEY_OF.get(k.lower()) for k in data} and upstream in ("", "0") and status >= 500
+        else (),
     )
 
 
@@ -185,7 +191,11 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
             continue
         row = observe(raw, reading.redactor)
         if row is None:
-            reading.hosts[raw.url.split("/", 3)[2].rpartition("@")[2] if raw.url.count("/") > 2 and "://" in raw.url else "(host not logged)"] += 1
+            reading.hosts[
+                raw.url.split("/", 3)[2].rpartition("@")[2]
+                if raw.url.count("/") > 2 and "://" in raw.url
+                else "(host not logged)"
+            ] += 1
             continue
         if raw.user and row["step"] in ("token", "introspection", "revocation", "par") and row.get("client_id") is None:
             row["client_id"] = raw.user

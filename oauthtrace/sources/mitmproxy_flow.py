@@ -48,7 +48,9 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
             if row is not None:
                 yield reading.place(row, position)
     except FlowReadException as error:
-        reading.reject(position + 1, f"flow file is cut off or not of a version that the installed mitmproxy reads: {error}", "")
+        reading.reject(
+            position + 1, f"flow file is cut off or not of a version that the installed mitmproxy reads: {error}", ""
+        )
 
 
 def raw_exchange(flow: HTTPFlow) -> RawExchange:

@@ -40,14 +40,15 @@ FAILED = re.compile(
     r"|(?:Error|Exception|Failure|_ERROR|_error)\b|\b(?:4\d\d|5\d\d) [A-Z][a-z]+|\berror=|\[(?:error|crit|warn)\]",
     re.IGNORECASE,
 )
-CALM = re.compile(r"^(?:\S+\s+){0,4}\[?(?:INFO|DEBUG|TRACE|NOTICE|I)\b|\blevel=\"?(?:info|debug|trace)|\"level\":\s*\"(?:info|debug|trace)", re.IGNORECASE)
+CALM = re.compile(
+    r"^(?:\S+\s+){0,4}\[?(?:INFO|DEBUG|TRACE|NOTICE|I)\b|\blevel=\"?(?:info|debug|trace)|\"level\":\s*\"(?:info|debug|trace)",
+    re.IGNORECASE,
+)
 SURELY_FAILED = re.compile(
     r"\b(?:fail(?:ed|ure)|exception|error(?:_description)?[\"']?\s*[:=]\s*[\"']?\w|denied|mismatch|invalid_\w+|unauthorized|expired token|rejected|does not match|csrf_detected|traceback)\b|\w(?:Error|Exception)\b|(?:->|status[=: ]+) ?[45]\d\d\b",
     re.IGNORECASE,
 )
-INTERESTING = (
-    rf"(?i){CANDIDATE}|{ABOUT_OAUTH.pattern}|oauth|oidc|openid|jwt|jwks|sso|bearer|consent|keycloak|grant|csrf|nonce|issuer|pkce|aadsts|aadb2c|upstream|invalidstate|socialite|omniauth|msal|\bscope|certificate|sign"
-)
+INTERESTING = rf"(?i){CANDIDATE}|{ABOUT_OAUTH.pattern}|oauth|oidc|openid|jwt|jwks|sso|bearer|consent|keycloak|grant|csrf|nonce|issuer|pkce|aadsts|aadb2c|upstream|invalidstate|socialite|omniauth|msal|\bscope|certificate|sign"
 
 _TIMES: tuple[tuple[re.Pattern[str], str | None], ...] = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)?"), None),
@@ -61,10 +62,16 @@ _CONTINUES = re.compile(
     r"^(?:\s|[}\])]|Caused by|Suppressed|#\d+ |\.\.\. |During handling of|The above exception|Response:|Details?:|Reason:|Message:|Body:|Cause:|Stack ?trace:|Traceback \(most|E\s{2,}|-->|\||Processing by |Parameters: |Completed \d{3}|Redirected to )"
 )
 _EXCEPTION_LINE = re.compile(r"^[\w.$\\]+(?:Error|Exception|Failure|Fault|Warning|Denied|Required)\b[:(]?")
-_REQUEST = re.compile(r"""\b(?P<method>GET|POST|PUT|DELETE|PATCH|OPTIONS|HEAD)[ :]+["'`]?(?P<url>(?:https?://|/)[^\s"'`<>\\]*)""")
+_REQUEST = re.compile(
+    r"""\b(?P<method>GET|POST|PUT|DELETE|PATCH|OPTIONS|HEAD)[ :]+["'`]?(?P<url>(?:https?://|/)[^\s"'`<>\\]*)"""
+)
 _GATEWAY_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: ")
-_STATUS = re.compile(r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |\bCompleted |:\s*|[\"'`]\s+|^\s+|\)\s+)(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])")
-_PAIR = re.compile(r"""["']?\b(?P<name>grant_type|refresh_token|code|client_id|clientId|redirect_uri|state|scope|audience|error|error_description|app|client|username)["']?\s*(?:=>|=|:)\s*(?P<value>"[^"]*"|'[^']*'|[^\s,;&)}\]"']+)""")
+_STATUS = re.compile(
+    r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |\bCompleted |:\s*|[\"'`]\s+|^\s+|\)\s+)(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])"
+)
+_PAIR = re.compile(
+    r"""["']?\b(?P<name>grant_type|refresh_token|code|client_id|clientId|redirect_uri|state|scope|audience|error|error_description|app|client|username)["']?\s*(?:=>|=|:)\s*(?P<value>"[^"]*"|'[^']*'|[^\s,;&)}\]"']+)"""
+)
 _ERROR_WORD = re.compile(
     r"\b(invalid_(?:grant|client|request|scope|token|redirect_uri|target|dpop_proof|credentials|code|user_credentials|client_credentials|client_secret|state|issuer|id_token|request_object|client_metadata)|unauthorized_client|access_denied|unsupported_(?:grant|response|token)_type|server_error|temporarily_unavailable"
     r"|insufficient_scope|login_required|interaction_required|consent_required|expired_token|slow_down|authorization_pending|use_dpop_nonce|redirect_uri_mismatch|csrf_detected|bad_verification_code|incorrect_client_credentials|invalid_nonce|user_not_found|client_not_found|authorization_request_not_found)\b"
@@ -108,7 +115,13 @@ def entries(stream: BinaryIO, reading: Reading) -> Iterator[Entry]:
     for block in lines.blocks(stream):
         clean = block.replace(b"\x01", b" ") if b"\x01" in block else block
         frame = pl.read_csv(
-            io.BytesIO(clean), separator="\x01", quote_char=None, has_header=False, encoding="utf8-lossy", schema={"line": pl.String}, infer_schema=False
+            io.BytesIO(clean),
+            separator="\x01",
+            quote_char=None,
+            has_header=False,
+            encoding="utf8-lossy",
+            schema={"line": pl.String},
+            infer_schema=False,
         )
         reading.records += frame.height - frame["line"].null_count()
         wanted = frame["line"].str.contains(INTERESTING).fill_null(False).to_list()
@@ -122,9 +135,15 @@ def _entries_of(texts: list[str | None], wanted: list[bool], before: int, readin
     for index, (raw, want) in enumerate(zip(texts, wanted, strict=True)):
         line = _ANSI.sub("", (raw or "").rstrip("\r")) if raw and "\x1b" in raw else (raw or "").rstrip("\r")
         if len(line) > lines.LONGEST_LINE:
-            reading.reject(before + index + 1, f"line of {len(line):,} characters, longer than {lines.LONGEST_LINE:,}", line[:200])
+            reading.reject(
+                before + index + 1, f"line of {len(line):,} characters, longer than {lines.LONGEST_LINE:,}", line[:200]
+            )
             continue
-        continues = bool(current) and len(current) < 400 and (not line or _CONTINUES.match(line) or (in_trace and _EXCEPTION_LINE.match(line)))
+        continues = (
+            bool(current)
+            and len(current) < 400
+            and (not line or _CONTINUES.match(line) or (in_trace and _EXCEPTION_LINE.match(line)))
+        )
         if not continues:
             if has_wanted:
                 yield Entry(before + start + 1, "\n".join(current))
@@ -182,9 +201,16 @@ def _requested(entry: Entry, reading: Reading) -> Row | None:
     pairs = {m["name"]: m["value"].strip("\"'") for m in _PAIR.finditer(rest[:2000])}
     answer = _JSON.search(rest)
     status = status or (_STATUS.search(entry.text) if not _GATEWAY_LINE.match(entry.text) else None)
-    told = FAILED.search(entry.text) is not None and not (CALM.search(entry.text) and not SURELY_FAILED.search(entry.text))
+    told = FAILED.search(entry.text) is not None and not (
+        CALM.search(entry.text) and not SURELY_FAILED.search(entry.text)
+    )
     tells_failure = bool(told and (status is None or int(status["status"]) >= 400))
-    sent = {k: v for k, v in pairs.items() if k in ("grant_type", "refresh_token", "code", "client_id", "redirect_uri", "scope") and v not in ("X",) or k == "refresh_token"}
+    sent = {
+        k: v
+        for k, v in pairs.items()
+        if (k in ("grant_type", "refresh_token", "code", "client_id", "redirect_uri", "scope") and v != "X")
+        or k == "refresh_token"
+    }
     raw = RawExchange(
         method=match["method"],
         url=match["url"].rstrip(".,:;)"),
@@ -213,7 +239,11 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
         return None
     event_type = _EVENT_TYPE.search(text)
     calm = CALM.search(text) and not SURELY_FAILED.search(text)
-    failed = bool(FAILED.search(text)) and not calm and not (event_type and not event_type[1].endswith("ERROR") and "error=" not in text)
+    failed = (
+        bool(FAILED.search(text))
+        and not calm
+        and not (event_type and not event_type[1].endswith("ERROR") and "error=" not in text)
+    )
     if not failed and _grant(text, {}) is None:
         return None
     meat = _meat(text)
@@ -252,8 +282,13 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
     return row
 
 
-_GATEWAY = re.compile(r"upstream sent too big header|request header or cookie too large|client sent too long|ssl_do_handshake|limiting requests, excess", re.IGNORECASE)
-_LOGIN_PLACE = re.compile(r"accounts\.google|login\.microsoftonline|callback|/login|/auth|oauth|oidc|sso|token|code=|state=", re.IGNORECASE)
+_GATEWAY = re.compile(
+    r"upstream sent too big header|request header or cookie too large|client sent too long|ssl_do_handshake|limiting requests, excess",
+    re.IGNORECASE,
+)
+_LOGIN_PLACE = re.compile(
+    r"accounts\.google|login\.microsoftonline|callback|/login|/auth|oauth|oidc|sso|token|code=|state=", re.IGNORECASE
+)
 
 
 def _gateway_trouble(text: str) -> bool:
@@ -271,7 +306,12 @@ def _fill_error(row: Row, text: str, reading: Reading) -> None:
     event = re.search(r'\berror="?([\w-]+)"?', text)
     word = _ERROR_WORD.search(text)
     member = _ERROR_MEMBER.search(text)
-    error = (event[1] if event and _EVENT_TYPE.search(text) else None) or (word[1] if word else None) or said.error or (member[1] if member else None)
+    error = (
+        (event[1] if event and _EVENT_TYPE.search(text) else None)
+        or (word[1] if word else None)
+        or said.error
+        or (member[1] if member else None)
+    )
     codes = find_codes(text)
     redactor = reading.redactor
     row["error"] = redactor.text(error)[:200] if error else row.get("error")
@@ -282,7 +322,7 @@ def _fill_error(row: Row, text: str, reading: Reading) -> None:
 
 def _loose_json(block: str) -> Mapping[str, Any] | None:
     """JSON, or the dictionary as Python and JavaScript print it."""
-    for candidate in (block, block.replace("\\\"", '"'), re.sub(r"'", '"', block)):
+    for candidate in (block, block.replace('\\"', '"'), re.sub(r"'", '"', block)):
         try:
             data = json.loads(candidate)
         except (ValueError, RecursionError):
@@ -294,30 +334,46 @@ def _loose_json(block: str) -> Mapping[str, Any] | None:
 
 def _sentence(text: str) -> str | None:
     """The line of an entry that says most: the last exception line, else the first line with a failing word."""
-    candidates = [line.strip() for line in text.split("\n") if line.strip() and not re.match(r"\s*(?:at |File |#\d)", line)]
+    candidates = [
+        line.strip() for line in text.split("\n") if line.strip() and not re.match(r"\s*(?:at |File |#\d)", line)
+    ]
     exceptions = [line for line in candidates if _EXCEPTION_LINE.match(line)]
     failing = [line for line in candidates if FAILED.search(line)]
     chosen = (exceptions or failing or candidates)[-1 if exceptions else 0] if candidates else None
     return chosen[:500] if chosen else None
 
 
-_PREFIX = re.compile(r"^(?:\[?[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]+ \d{4}\]?\s*|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s*|[A-Z][a-z]{2} [ \d]\d [\d:]+ \S+ )+")
+_PREFIX = re.compile(
+    r"^(?:\[?[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]+ \d{4}\]?\s*|\[?\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s*|[A-Z][a-z]{2} [ \d]\d [\d:]+ \S+ )+"
+)
 
 
 def _meat(text: str) -> str:
     """An entry without its time, and without the frames of a stack trace."""
-    kept = [line for line in text.split("\n") if not re.match(r"\s+(?:at |File \"|in <|from /)|#\d+ |\s*\.\.\. \d+ more", line)]
+    kept = [
+        line
+        for line in text.split("\n")
+        if not re.match(r"\s+(?:at |File \"|in <|from /)|#\d+ |\s*\.\.\. \d+ more", line)
+    ]
     return _PREFIX.sub("", "\n".join(kept)).strip()[:6000]
 
 
 def _grant(text: str, pairs: Mapping[str, str]) -> str | None:
     if "grant_type" in pairs and re.match(r"[a-z_:.-]+$", pairs["grant_type"]):
         return pairs["grant_type"]
-    if re.search(r"refresh(?:ing|ed)?[_ -]?(?:the |your |an? )?(?:\w+ )?(?:auth )?tokens?|RefreshError|token refresh|TokenRefresh|by Refresh Token|REFRESH_TOKEN|, refreshing\b|\brefresh(?:ed|ing) (?:failed|session|credentials)", text, re.IGNORECASE):
+    if re.search(
+        r"refresh(?:ing|ed)?[_ -]?(?:the |your |an? )?(?:\w+ )?(?:auth )?tokens?|RefreshError|token refresh|TokenRefresh|by Refresh Token|REFRESH_TOKEN|, refreshing\b|\brefresh(?:ed|ing) (?:failed|session|credentials)",
+        text,
+        re.IGNORECASE,
+    ):
         return "refresh_token"
     if re.search(r"client[_ ]credentials (?:grant|flow)", text, re.IGNORECASE):
         return "client_credentials"
-    if re.search(r"code exchange|exchang\w+ (?:the )?(?:authorization )?code|CODE_TO_TOKEN|authorization[_ ]code|/callback\?\S*code=", text, re.IGNORECASE):
+    if re.search(
+        r"code exchange|exchang\w+ (?:the )?(?:authorization )?code|CODE_TO_TOKEN|authorization[_ ]code|/callback\?\S*code=",
+        text,
+        re.IGNORECASE,
+    ):
         return "authorization_code"
     return None
 
@@ -350,11 +406,17 @@ def time_of(text: str) -> float | None:
         stamp = match[0]
         try:
             if form is None:
-                return json_lines.to_epoch(stamp.replace(" +", "+").replace(" -", "-") if stamp.count(" ") > 1 else stamp)
+                return json_lines.to_epoch(
+                    stamp.replace(" +", "+").replace(" -", "-") if stamp.count(" ") > 1 else stamp
+                )
             if form == "clf":
                 return nginx_combined.clf_time(stamp)
             if form == "syslog":
-                return datetime.strptime(f"{datetime.now(UTC).year} {stamp}", "%Y %b %d %H:%M:%S").replace(tzinfo=timezone(timedelta())).timestamp()
+                return (
+                    datetime.strptime(f"{datetime.now(UTC).year} {stamp}", "%Y %b %d %H:%M:%S")
+                    .replace(tzinfo=timezone(timedelta()))
+                    .timestamp()
+                )
             base, _, fraction = stamp.partition(".")
             if form.startswith("%a"):
                 base, _, year = stamp.rpartition(" ")
