@@ -40,3 +40,6 @@ bench: setup
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+gallery: setup  ## render the reports in reports/ again
+	.venv/bin/python reports/make.py

@@ -81,6 +81,7 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("other_token_endpoint", pl.String, "another URL to which token requests of this host's clients went with success"),
     ("redirected_inside", pl.Boolean, "the answer redirects to an address without a public name"),
     ("endpoint_inside", pl.Boolean, "the browser was sent to a server without a public name"),
+    ("flow_issuer_differs", pl.Boolean, "a token answer of the flow names another issuer than its host's metadata"),
     ("flow_alg", pl.String, "alg of the flow's ID token"),
     ("log_session_differs", pl.Boolean, "log lines of one sign-in name different sessions or processes"),
     ("server_changed", pl.Boolean, "Server header differs from the good answers of the same host"),
@@ -664,18 +665,14 @@ def _documents(frame: pl.DataFrame) -> pl.DataFrame:
             base = row["url"].partition("?")[0]
             issuers[announced] = base
             differs[row["n"]] = not belongs(announced, base)
-    announced_by_host = {urlsplit(i).netloc: i for i in issuers}
+    announced_by_host = {urlsplit(place).netloc: issuer for issuer, place in issuers.items()}
     use_kid = pl.coalesce("issued_kid", "jwt_kid")
     table = pl.DataFrame(
         {"n": list(differs), "issuer_differs": list(differs.values())},
         schema={"n": pl.Int64, "issuer_differs": pl.Boolean},
     )
     frame = frame.join(table, on="n", how="left", maintain_order="left")
-    host_iss = (
-        pl.col("issued_iss")
-        .str.extract(r"://([^/]+)")
-        .replace_strict(announced_by_host, default=None, return_dtype=pl.String)
-    )
+    host_iss = pl.col("host").replace_strict(announced_by_host, default=None, return_dtype=pl.String)
     asked = _first_in_flow(
         frame, (pl.col("step") == "authorization") & pl.col("nonce_fp").is_not_null(), asked_nonce="nonce_fp"
     )
@@ -684,21 +681,25 @@ def _documents(frame: pl.DataFrame) -> pl.DataFrame:
     flow_kid = pl.col("issued_kid").drop_nulls().last().over("flow")
     flow_alg = pl.col("issued_alg").drop_nulls().last().over("flow")
     known_kids, known_algs = list(kids), list(algs)
-    return frame.with_columns(
-        issuer_differs=pl.coalesce(
-            "issuer_differs", pl.when(pl.col("step") == "token").then(host_iss != pl.col("issued_iss"))
-        ),
-        kid_unknown=pl.when(pl.lit(bool(kids)) & pl.col("step").is_in(["resource", "userinfo", "redirection"])).then(
-            ~pl.coalesce(use_kid, flow_kid).is_in(known_kids)
-        ),
-        alg_unexpected=pl.when(pl.lit(bool(algs)) & (pl.col("step") == "redirection")).then(
-            ~flow_alg.is_in(known_algs)
-        ),
-        nonce_differs=pl.when(
-            pl.col("asked_nonce").is_not_null() & pl.col("step").is_in(["redirection", "token"])
-        ).then(flow_nonce != pl.col("asked_nonce")),
-        flow_alg=flow_alg,
-    ).drop("asked_nonce")
+    return (
+        frame.with_columns(
+            issuer_differs=pl.coalesce(
+                "issuer_differs", pl.when(pl.col("step") == "token").then(host_iss != pl.col("issued_iss"))
+            ),
+            kid_unknown=pl.when(
+                pl.lit(bool(kids)) & pl.col("step").is_in(["resource", "userinfo", "redirection"])
+            ).then(~pl.coalesce(use_kid, flow_kid).is_in(known_kids)),
+            alg_unexpected=pl.when(pl.lit(bool(algs)) & (pl.col("step") == "redirection")).then(
+                ~flow_alg.is_in(known_algs)
+            ),
+            nonce_differs=pl.when(
+                pl.col("asked_nonce").is_not_null() & pl.col("step").is_in(["redirection", "token"])
+            ).then(flow_nonce != pl.col("asked_nonce")),
+            flow_alg=flow_alg,
+        )
+        .drop("asked_nonce")
+        .with_columns(flow_issuer_differs=pl.col("issuer_differs").any().over("flow"))
+    )
 
 
 def _devices(frame: pl.DataFrame) -> pl.DataFrame:

@@ -343,7 +343,7 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
     (RFC 8414 §3.1), silent sign-in before an interactive one (OIDC Core §3.1.2.1), a retry that worked.
     """
     ok = ~pl.col("failed")
-    same_call = ["source_file", "step", "method", "host", "path", "grant_type"]
+    same_call = ["source_file", "step", "method", "host", "path", "grant_type", "client_id"]
     late = pl.duration(seconds=120)
     later = (
         frame.filter(ok & pl.col("time").is_not_null() & (pl.col("method") != "OPTIONS"))
@@ -386,8 +386,8 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
         .when((pl.col("step") == "metadata") & (pl.col("status").is_in([404, 401, 405, 400])) & host_ok).then(pl.lit("discovery tries several addresses; another one answered"))
         .when(has("issuer does not fit the URL") & flow_token_ok).then(pl.lit("the issuer announced is another one, and clients of this capture accept it"))
         .when((pl.col("prompt") == "none") & pl.col("error").is_in(["login_required", "interaction_required", "consent_required", "account_selection_required"]) & later_ok).then(pl.lit("silent sign-in found no session; an interactive one followed"))
-        .when(transport & soon).then(pl.lit("a retry worked"))
-        .when(pl.col("status").is_in([429, 500, 502, 503, 504]) & soon & pl.col("step").is_in(MACHINE_STEPS) & (pl.col("ok_after") <= pl.duration(seconds=30))).then(pl.lit("a retry worked"))
+        .when(transport & (pl.col("ok_after") <= pl.duration(seconds=3))).then(pl.lit("a retry worked"))
+        .when(pl.col("status").is_in([429, 500, 502, 503, 504]) & soon & pl.col("step").is_in(MACHINE_STEPS) & (pl.col("ok_after") <= pl.duration(seconds=3))).then(pl.lit("a retry worked"))
         .when((pl.col("step") == "end-session") & (pl.col("status") < 400)).then(pl.lit("a logout"))
     )  # fmt: skip
     return (

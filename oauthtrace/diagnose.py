@@ -22,7 +22,7 @@ from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import STANDARD, find_texts
 from oauthtrace.providers import code as provider_code
 
-TEMPERATURE = 1.35
+TEMPERATURE = 1.0
 BATCH_ROWS = 100_000
 CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.2, 1.6
 STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7

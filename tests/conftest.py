@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,3 +125,11 @@ def told(analysis: Analysis) -> str:
 def redactor() -> Redactor:
     """A redactor with the key of all tests."""
     return Redactor(KEY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is known not to be told yet; strictly, so that a mended miss has to leave the list."""
+    misses = tomllib.loads((Path(__file__).parent / "known_misses.toml").read_text("utf-8"))["misses"]
+    for item in items:
+        if reason := misses.get(f"{item.path.name}::{item.name}"):
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))

@@ -152,7 +152,7 @@ def _hits(pattern: re.Pattern[str], clause: str) -> list[_Hit]:
 
 def _read_clause(clause: str) -> set[str]:
     lexicon = _lexicon()
-    predicates = _hits(lexicon.predicates, clause)
+    predicates = [hit for hit in _hits(lexicon.predicates, clause) if not _negated(hit, clause)]
     if not predicates:
         return set()
     if len({p.name for p in predicates}) >= 3 and re.search(r"\bor\b", clause):
@@ -161,6 +161,16 @@ def _read_clause(clause: str) -> set[str]:
     if not subjects:
         return {f"it {p.name}" for p in predicates}
     return {pair for predicate in predicates for pair in _pair(predicate, subjects)}
+
+
+_DENIABLE = frozenset({"expired", "used", "disabled", "revoked", "denied", "wrong", "malformed"})
+
+
+def _negated(predicate: _Hit, clause: str) -> bool:
+    """Whether the clause denies the predicate: "the code is not expired"."""
+    return predicate.name in _DENIABLE and clause[: predicate.start].rstrip().endswith(
+        ("not", "never", "not been", "not yet been")
+    )
 
 
 def _with_compound(index: int, subjects: list[_Hit]) -> list[str]:
@@ -176,9 +186,9 @@ def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
     """A predicate with its subject: an adjective's follows at once, a verb's precedes; a comparison has two."""
     before = [i for i, s in enumerate(subjects) if s.end <= predicate.start]
     after = [i for i, s in enumerate(subjects) if s.start >= predicate.end]
-    inside = [s.name for s in subjects if s.start >= predicate.start and s.end <= predicate.end]
+    inside = [s.name for s in subjects if s.start < predicate.end and s.end > predicate.start]
     named: list[str] = []
-    if inside and not before and not after:
+    if inside and not before:
         named = inside[:2]
     elif _follows_at_once(predicate, subjects, before, after):
         named = [subjects[after[0]].name]
