@@ -113,10 +113,16 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
         authorization,
         challenge,
     )
+    page = _error_page(raw, step, host, parts.path)
+    if step is None and page:
+        step = "authorization"  # the server's own dialogue, which the sign-in passed on to
     if step is None and not said_oauth:
         return None
     media_type = answer_headers.get("content-type", "").partition(";")[0].strip().lower()
     facts = set(raw.facts)
+    if page:
+        facts.add("error page")
+        raw.note = f"{raw.note} | {page}" if raw.note else page
     if step is None:
         step = "event"  # an application's own page that tells of a failed exchange
         facts.add("failure event")
@@ -149,6 +155,24 @@ _WORDS = re.compile(r"[A-Za-z_ ]{0,200}\Z")
 _HARMLESS = dict.fromkeys(("grant_type", "response_type", "scope", "prompt", "code_challenge_method"), _WORDS)
 _HARMLESS["client_id"] = re.compile(r"(?!eyJ)[\w.:/@+-]{1,200}\Z")
 """Values that need no look by the redactor: plain words, and client ids, which are no secret (RFC 6749 §2.2) however random."""
+
+_PAGE_CHARACTERS = 30_000
+
+
+def _error_page(raw: RawExchange, step: str | None, host: str, path: str) -> str | None:
+    """The sentence around the provider's own error code on an HTML page that came with status 200; None without one."""
+    body = raw.answer_body
+    if raw.status != 200 or not body or step not in (None, "authorization") or "<html" not in body[:300].lower():
+        return None
+    if provider_of(host.partition(":")[0], path, raw.answer_headers.keys()) is None:
+        return None
+    shown = body[:_PAGE_CHARACTERS]
+    codes = find_codes(shown)
+    if not codes:
+        return None
+    start = shown.find(codes[0][1])
+    return re.split(r'["<]|\\\\n', shown[max(start, 0) :], maxsplit=1)[0][:600] if start >= 0 else codes[0][1]
+
 
 # --- the request ----------------------------------------------------------------------------------------------------
 
