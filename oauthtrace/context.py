@@ -105,7 +105,6 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("flow_email_unverified", pl.Boolean, "a token of the flow says email_verified: false"),
     ("flow_without_email", pl.Boolean, "the flow's ID token holds no e-mail address"),
     ("iss_of_other_version", pl.Boolean, "issuer of the token is that of another token version of the same tenant"),
-    ("error_in_flow", pl.Boolean, "another exchange of the flow failed"),
 )  # fmt: skip
 
 _NEAR_S = 600.0

@@ -102,7 +102,6 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     authorization = request.get("authorization")
     challenge = answer_headers.get("www-authenticate")
     body_members = errors.members(raw.answer_body)
-    said_oauth = raw.status is not None and raw.status >= 400 and messages.speaks_of_oauth(raw.answer_body)
     step = endpoints.recognise(
         raw.method,
         f"{parts.scheme}://{host}{parts.path}",
@@ -116,7 +115,7 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     page = _error_page(raw, step, host, parts.path)
     if step is None and page:
         step = "authorization"  # the server's own dialogue, which the sign-in passed on to
-    if step is None and not said_oauth:
+    if step is None and not ((raw.status or 0) >= 400 and messages.speaks_of_oauth(raw.answer_body)):
         return None
     media_type = answer_headers.get("content-type", "").partition(";")[0].strip().lower()
     facts = set(raw.facts)

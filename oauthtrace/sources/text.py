@@ -7,15 +7,12 @@ about OAuth that says that something failed. Absence of anything in a log line p
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlencode, urlsplit
-
-import polars as pl
 
 from oauthtrace.oauth import errors
 from oauthtrace.oauth.endpoints import CANDIDATE
@@ -113,16 +110,7 @@ def entries(stream: BinaryIO, reading: Reading) -> Iterator[Entry]:
     """Entries that hold a line of interest, continuation lines joined; the rest is counted and passed over."""
     before = 0
     for block in lines.blocks(stream):
-        clean = block.replace(b"\x01", b" ") if b"\x01" in block else block
-        frame = pl.read_csv(
-            io.BytesIO(clean),
-            separator="\x01",
-            quote_char=None,
-            has_header=False,
-            encoding="utf8-lossy",
-            schema={"line": pl.String},
-            infer_schema=False,
-        )
+        frame = lines.frame_of(block)
         reading.records += frame.height - frame["line"].null_count()
         wanted = frame["line"].str.contains(INTERESTING).fill_null(False).to_list()
         yield from _entries_of(frame["line"].to_list(), wanted, before, reading)
