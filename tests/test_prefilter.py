@@ -17,7 +17,7 @@ from oauthtrace.oauth.endpoints import CANDIDATE, PATHS
 from oauthtrace.oauth.observe import RawExchange, observe
 from oauthtrace.oauth.parameters import OAUTH_NAMES
 from oauthtrace.privacy import Redactor
-from oauthtrace.sources import json_lines, nginx_combined
+from oauthtrace.sources.gateways import json_lines, nginx_combined
 from oauthtrace.sources.text import INTERESTING
 
 REDACTOR = Redactor(KEY)

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from oauthtrace.analysis import analyze
 from oauthtrace.oauth.observe import RawExchange
-from oauthtrace.sources import Reading, formats, json_lines, lines, nginx_combined, weigh
+from oauthtrace.sources import Reading, formats, lines, weigh
+from oauthtrace.sources.gateways import json_lines, nginx_combined
+from oauthtrace.sources.times import to_epoch
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 REFUSED = {
@@ -424,7 +426,7 @@ def test_names_that_products_give_the_same_things(entry: dict) -> None:
      (1777888800000, 1777888800), (1777888800000000, 1777888800), (1777888800000000000, 1777888800), ("yesterday", None), ("", None), (True, None), (None, None), ([], None)],
 )  # fmt: skip
 def test_times_as_logs_write_them(value: object, epoch: float | None) -> None:
-    assert json_lines.to_epoch(value) == epoch
+    assert to_epoch(value) == epoch
 
 
 # --- lines, whatever their format -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How records come in. One module of this folder is one format; listing the folder is the registry.
+"""How records come in. One module of ``gateways/``, ``events/`` or ``captures/`` is one format; listing is the registry.
 
 A format module declares:
 
@@ -11,7 +11,7 @@ A format module declares:
   has grown is read from where the last run stopped; other formats are read whole each time;
 - ``starts(line) -> bool`` (optional, with ``BY_LINE``): whether a line surely begins a record, where records span lines.
 
-Compression, containers and file names are nobody's business here: see :mod:`oauthtrace.sources.opening`.
+Compression, containers and file names are nobody's business here: see :mod:`oauthtrace.sources.opening` and ``carriers/``.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def by_line(name: str) -> bool:
 def formats() -> dict[str, Format]:
     """Name -> format module: those of this folder, then those that other packages offer as ``oauthtrace.sources``."""
     found: dict[str, Any] = {}
-    for module_info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{module_info.name}")
+    for module_info in pkgutil.walk_packages(__path__, f"{__name__}."):
+        module = importlib.import_module(module_info.name)
         if hasattr(module, "sniff"):
             found[module.NAME] = module
     for point in entry_points(group="oauthtrace.sources"):

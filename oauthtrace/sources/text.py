@@ -18,7 +18,9 @@ from oauthtrace.oauth import errors
 from oauthtrace.oauth.endpoints import CANDIDATE
 from oauthtrace.oauth.observe import RawExchange, naive_utc, observe
 from oauthtrace.providers import find_codes, provider_of
-from oauthtrace.sources import Reading, Row, json_lines, lines, lines_of, nginx_combined
+from oauthtrace.sources import Reading, Row, lines, lines_of
+from oauthtrace.sources.gateways import json_lines, nginx_combined
+from oauthtrace.sources.times import clf_time, to_epoch
 
 NAME = "text"
 TITLE = "any text log of an application, library, proxy or server (fallback)"
@@ -394,11 +396,9 @@ def time_of(text: str) -> float | None:
         stamp = match[0]
         try:
             if form is None:
-                return json_lines.to_epoch(
-                    stamp.replace(" +", "+").replace(" -", "-") if stamp.count(" ") > 1 else stamp
-                )
+                return to_epoch(stamp.replace(" +", "+").replace(" -", "-") if stamp.count(" ") > 1 else stamp)
             if form == "clf":
-                return nginx_combined.clf_time(stamp)
+                return clf_time(stamp)
             if form == "syslog":
                 return (
                     datetime.strptime(f"{datetime.now(UTC).year} {stamp}", "%Y %b %d %H:%M:%S")
@@ -415,4 +415,4 @@ def time_of(text: str) -> float | None:
         except ValueError:
             continue
     epoch = re.search(r'"(?:ts|time|timestamp)":\s*"?(\d{10}(?:\.\d+)?|\d{13})"?', head + text[120:400])
-    return json_lines.to_epoch(float(epoch[1])) if epoch else None
+    return to_epoch(float(epoch[1])) if epoch else None

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
 from typing import BinaryIO
 
-from oauthtrace.oauth.endpoints import CANDIDATE
-from oauthtrace.oauth.observe import ACCESS_LOG, RawExchange, observe
-from oauthtrace.sources import Reading, Row, lines, lines_of
+from oauthtrace.oauth.observe import ACCESS_LOG, RawExchange
+from oauthtrace.sources import Reading, Row, access, lines_of
+from oauthtrace.sources.times import clf_time
 
 NAME = "nginx-combined"
 TITLE = "nginx and Apache access log: combined, common, vhost_combined, main"
@@ -32,28 +30,12 @@ LINE = re.compile(
 )
 _REQUEST = re.compile(r"^([A-Z]{3,10}) (\S+)(?: HTTP/[\d.]+)?$")
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
-_MONTHS = {
-    m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
-}
 
 
 def sniff(head: bytes) -> float:
     first = lines_of(head)
     share = sum(LINE.match(line) is not None for line in first) / len(first) if first else 0.0
     return share if share >= PURE else share * 0.5  # a mixed stream is text, read line by line as what each line is
-
-
-@lru_cache(maxsize=4096)
-def clf_time(text: str) -> float | None:
-    """Epoch seconds of ``02/Mar/2026:09:14:05 +0000``; without an offset it counts as UTC."""
-    try:
-        day, month, year = int(text[:2]), _MONTHS[text[3:6]], int(text[7:11])
-        hour, minute, second = int(text[12:14]), int(text[15:17]), int(text[18:20])
-        zone = text[21:26]
-        offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:5])) if zone else timedelta()
-        return datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset) if offset else UTC).timestamp()
-    except (KeyError, ValueError):
-        return None
 
 
 def raw_of(line: str) -> RawExchange | str:
@@ -93,20 +75,4 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
-    for number, line in lines.matching(stream, f"(?i){CANDIDATE}", reading):
-        raw = raw_of(line)
-        if isinstance(raw, str):
-            reading.reject(number, raw, line)
-            continue
-        row = observe(raw, reading.redactor)
-        if row is None:
-            reading.hosts[
-                raw.url.split("/", 3)[2].rpartition("@")[2]
-                if raw.url.count("/") > 2 and "://" in raw.url
-                else "(host not logged)"
-            ] += 1
-            continue
-        if raw.user and row["step"] in ("token", "introspection", "revocation", "par") and row.get("client_id") is None:
-            row["client_id"] = raw.user
-            row["auth_method"] = "client_secret_basic"
-        yield reading.place(row, number)
+    return access.read_lines(stream, reading, raw_of)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from oauthtrace.oauth.endpoints import CANDIDATE
-from oauthtrace.oauth.observe import RawExchange, observe
-from oauthtrace.sources import Reading, Row, lines, lines_of, nginx_combined
+from oauthtrace.oauth.observe import RawExchange
+from oauthtrace.sources import Reading, Row, access, lines_of
+from oauthtrace.sources.times import to_epoch
 
 NAME = "json-access"
 TITLE = "JSON lines of an access log, keys mapped by their common names"
@@ -104,28 +103,6 @@ def sniff(head: bytes) -> float:
     return 0.9 * good / max(len(first), len(lines_of(head)))
 
 
-def to_epoch(value: Any) -> float | None:
-    """Epoch seconds of whatever a log writes as time: ISO 8601, CLF, or a number whose unit its magnitude tells."""
-    if isinstance(value, str):
-        text = value.strip()
-        if re.fullmatch(r"\d{9,19}(?:\.\d+)?", text):
-            value = float(text)
-        elif re.match(r"\d\d/[A-Z][a-z]{2}/\d{4}:", text):
-            return nginx_combined.clf_time(text)
-        else:
-            try:
-                parsed = datetime.fromisoformat(text.replace("Z", "+00:00").replace(",", "."))
-            except ValueError:
-                return None
-            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    for limit, unit in ((1e11, 1), (1e14, 1e3), (1e17, 1e6)):
-        if value < limit:
-            return float(value / unit)
-    return float(value / 1e9)
-
-
 def raw_of(data: Mapping[str, Any]) -> RawExchange | str:
     """The exchange of one entry, or why there is none."""
     found = mapped(data)
@@ -183,21 +160,10 @@ def raw_of(data: Mapping[str, Any]) -> RawExchange | str:
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
-    for number, line in lines.matching(stream, f"(?i){CANDIDATE}", reading):
-        data = parse_line(line)
-        raw = "not a JSON object" if data is None else raw_of(data)
-        if isinstance(raw, str):
-            reading.reject(number, raw, line)
-            continue
-        row = observe(raw, reading.redactor)
-        if row is None:
-            reading.hosts[
-                raw.url.split("/", 3)[2].rpartition("@")[2]
-                if raw.url.count("/") > 2 and "://" in raw.url
-                else "(host not logged)"
-            ] += 1
-            continue
-        if raw.user and row["step"] in ("token", "introspection", "revocation", "par") and row.get("client_id") is None:
-            row["client_id"] = raw.user
-            row["auth_method"] = "client_secret_basic"
-        yield reading.place(row, number)
+    return access.read_lines(stream, reading, line_of)
+
+
+def line_of(line: str) -> RawExchange | str:
+    """The exchange of one line, or why the line can't be read."""
+    data = parse_line(line)
+    return "not a JSON object" if data is None else raw_of(data)

@@ -1,0 +1,1 @@
+"""Captures: requests and answers with their bodies. One module is one format."""
