@@ -1,15 +1,15 @@
 """Failed exchanges -> ranked causes with calibrated confidence, evidence, and which failure merely follows from another.
 
 Score of a cause = prior + what the message says + what the provider's code says + signs of the context, in nats; the
-confidence is the softmax of the scores at :data:`TEMPERATURE`, fitted by ``make tune``. Messages and codes repeat, so
-each distinct one is read once and joined back; signs are polars expressions over all rows at once.
+confidence is the softmax of the scores at :data:`TEMPERATURE`. Messages and codes repeat, so each distinct one is read
+once and its scores are gathered by number; signs are polars expressions over all rows at once.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -17,9 +17,10 @@ import polars as pl
 
 from oauthtrace import evidence
 from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
+from oauthtrace.causes.resemblance import resembling
 from oauthtrace.oauth import messages
 from oauthtrace.oauth.redirect_uri import difference
-from oauthtrace.providers import STANDARD, find_texts
+from oauthtrace.providers import STANDARD, Code, find_texts
 from oauthtrace.providers import code as provider_code
 
 TEMPERATURE = 1.0
@@ -27,6 +28,8 @@ BATCH_ROWS = 100_000
 CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.2, 1.6
 STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
 TEXT_WEIGHT = 3.0
+RESEMBLANCE_WEIGHT = 8.0
+"""Nats of a message that is word for word the text of a cause; usual likeness is a tenth to a third of it."""
 PART = 0.35
 """Share with which the second and later concepts of one message count."""
 
@@ -78,22 +81,19 @@ def rank(failed: pl.DataFrame) -> pl.DataFrame:
     read = with_concepts(failed)
     scores = score(read)
     names = list(causes())
-    keyed = scores.with_columns(key=pl.struct(names).hash())
+    kinds, place = _distinct(scores, names)
     winners = pl.DataFrame(
-        [_decide(names, row) for row in keyed.unique("key").iter_rows()],
-        schema={"key": pl.UInt64, "cause": pl.String, "confidence": pl.Float64, "alternatives": pl.List(ALTERNATIVE)},
+        [_decide(names, row) for row in kinds.iter_rows()],
+        schema={"cause": pl.String, "confidence": pl.Float64, "alternatives": pl.List(ALTERNATIVE)},
         orient="row",
     )
-    ranked = read.with_columns(key=keyed["key"]).join(winners, on="key", how="left", maintain_order="left")
+    ranked = read.with_columns(winners.select(pl.all().gather(place)))
     proved = _proved(ranked)
     told = evidence.sentences(ranked)
-    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop(
-        "key", "said", "text_codes", "masked", *TOLD
-    )
+    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop(*READ)
 
 
-def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, list[dict[str, Any]]]:
-    values, key = row[:-1], row[-1]
+def _decide(names: list[str], values: tuple[float, ...]) -> tuple[str, float, list[dict[str, Any]]]:
     order = sorted(range(len(names)), key=lambda i: -values[i])[:RANKED]
     best = values[order[0]]
     total = sum(math.exp((v - best) / TEMPERATURE) for v in values)
@@ -101,7 +101,7 @@ def _decide(names: list[str], row: tuple[Any, ...]) -> tuple[Any, str, float, li
     others = [
         {"cause": names[i], "confidence": round(s, 3)} for i, s in zip(order[1:], shares[1:], strict=True) if s >= 0.005
     ]
-    return key, names[order[0]], round(min(shares[0], 0.99), 3), others
+    return names[order[0]], round(min(shares[0], 0.99), 3), others
 
 
 def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
@@ -121,23 +121,20 @@ def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
     for pattern, sign in messages.MASKS:
         masked_texts = masked_texts.str.replace_all(pattern, sign)
     masks = masked_texts.to_list()
-    understood = {mask: (list(messages.read(mask)), _texts_in(mask)) for mask in set(masks)}
     told = [_told(text) if "://" in text else (None, None, None) for text in distinct.to_list()]
     lookup = pl.DataFrame(
         {
             "masked": distinct,
-            "said": [understood[m][0] for m in masks],
-            "text_codes": [understood[m][1] for m in masks],
+            "mask": masks,
+            "said": [list(messages.read(mask)) for mask in masks],
             **{name: [t[i] for t in told] for i, name in enumerate(TOLD)},
         },
-        schema={
-            "masked": pl.String,
-            "said": pl.List(pl.String),
-            "text_codes": pl.List(pl.String),
-            **dict.fromkeys(TOLD, pl.String),
-        },
+        schema={"masked": pl.String, "mask": pl.String, "said": pl.List(pl.String), **dict.fromkeys(TOLD, pl.String)},
     )
-    return failed.with_columns(masked=masked).join(lookup, on="masked", how="left", maintain_order="left")
+    places = pl.DataFrame({"masked": masked}).join(
+        lookup.select("masked").with_row_index("place"), on="masked", how="left", maintain_order="left"
+    )["place"]
+    return failed.with_columns(lookup.drop("masked").select(pl.all().gather(places)))
 
 
 _TEXTS_OF = (
@@ -159,17 +156,21 @@ _TEXTS_OF = (
 """Providers whose sentences are looked for in any message."""
 
 
-def _texts_in(text: str) -> list[str]:
-    """Sentences of providers that stand in a message, as ``provider sentence``."""
-    return (
-        [f"{c.provider} {c.code}" for p in _TEXTS_OF for c in find_texts(text, p)[:1] if c.code.count(" ") >= 2]
-        if len(text) > 8
-        else []
-    )
+def _texts_in(text: str) -> list[Code]:
+    """Sentences of providers that stand in a message: the most specific of each provider."""
+    if len(text) <= _SHORTEST:
+        return []
+    return [code for p in _TEXTS_OF for code in find_texts(text, p)[:1] if code.code.count(" ") >= _SENTENCE_BLANKS]
+
+
+_SHORTEST = 8
+_SENTENCE_BLANKS = 2
 
 
 TOLD = ("told_difference", "told_expected", "told_got")
 """What a message that names two URIs tells: how they differ, and both."""
+READ = ("mask", "said", *TOLD)
+"""Columns that :func:`with_concepts` adds: the masked message, its concepts, and what it tells of two URIs."""
 
 
 def _told(text: str) -> tuple[str | None, str | None, str | None]:
@@ -181,44 +182,47 @@ def _told(text: str) -> tuple[str | None, str | None, str | None]:
 
 def score(read: pl.DataFrame) -> pl.DataFrame:
     """One column a cause, in nats; rows as given."""
-    by_words = _table(read, ["said", "text_codes"], _score_words)
-    by_code = _table(read, ["provider", "error", "error_code"], _score_code)
-    by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
-    # a message and its code say the same thing twice: the stronger counts whole, the other in part
-    words_and_code = pl.DataFrame({name: by_words[name] for name in causes()}).select(
-        (pl.max_horizontal(name, by_code[name]) + PART * pl.min_horizontal(name, by_code[name])).alias(name)
-        for name in causes()
-    )
-    return by_signs.select((pl.col(name) + words_and_code[name]).alias(name) for name in causes())
-
-
-def _table(read: pl.DataFrame, columns: list[str], score_one: Any) -> pl.DataFrame:
-    """Scores of each distinct combination of columns, computed once, joined back."""
-    keyed = read.select(*columns, key=pl.struct(columns).hash())
-    distinct = keyed.unique("key")
     names = list(causes())
+    by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
+    kinds, place = _distinct(read, ["mask", "provider", "error", "error_code"])
     rows = []
-    for row in distinct.select(columns).iter_rows():
-        given = score_one(*row)
-        rows.append([given.get(name, 0.0) for name in names])
-    table = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float64), orient="row").with_columns(key=distinct["key"])
-    return keyed.select("key").join(table, on="key", how="left", maintain_order="left").drop("key")
+    for mask, *code in kinds.iter_rows():
+        words, coded = _score_words(mask), _score_code(*code)
+        rows.append([_together(words.get(name, 0.0), coded.get(name, 0.0)) for name in names])
+    told = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float64), orient="row")
+    return by_signs.select(pl.col(name) + told[name].gather(place) for name in names)
 
 
-def _score_words(said: list[str] | None, text_codes: list[str] | None) -> dict[str, float]:
+def _distinct(frame: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, pl.Series]:
+    """The distinct combinations of some columns, and for each row the number of its own."""
+    keyed = frame.select(*columns, key=pl.struct(columns).hash())
+    kinds = keyed.unique("key", maintain_order=True).with_row_index("place")
+    place = keyed.select("key").join(kinds.select("key", "place"), on="key", how="left", maintain_order="left")["place"]
+    return kinds.select(columns), place
+
+
+def _together(words: float, code: float) -> float:
+    """A message and its code say the same thing twice: the stronger counts whole, the other in part."""
+    return max(words, code) + PART * min(words, code)
+
+
+@lru_cache(maxsize=20_000)
+def _score_words(mask: str) -> dict[str, float]:
+    """Cause -> nats of what a masked message says: by its concepts, by known sentences, by its likeness to texts."""
+    said = messages.read(mask)
     out: dict[str, float] = {}
     for cause in causes().values():
-        weights = sorted((w for concept in said or () if (w := _said_weight(cause, concept)) is not None), reverse=True)
+        weights = sorted((w for concept in said if (w := _said_weight(cause, concept)) is not None), reverse=True)
         positive, negative = [w for w in weights if w > 0], [w for w in weights if w < 0]
         if weights:
             out[cause.id] = (positive[0] + PART * sum(positive[1:]) if positive else 0.0) + sum(negative)
-    for text in text_codes or ():
-        provider, _, code = text.partition(" ")
-        found = provider_code(provider, code)
-        if found is not None and found.cause in causes():
+    for found in _texts_in(mask):
+        if found.cause in causes():
             out[found.cause] = max(out.get(found.cause, 0.0), 0.0) + TEXT_WEIGHT / (1 + 0.3 * len(found.also))
             for other in found.also:
                 out[other] = max(out.get(other, 0.0), 0.0) + 1.0
+    for name, cosine in resembling(mask):
+        out[name] = out.get(name, 0.0) + RESEMBLANCE_WEIGHT * cosine
     return out
 
 
@@ -413,12 +417,10 @@ def explain_score(row: Mapping[str, Any] | pl.DataFrame, cause_id: str) -> Itera
     yield "prior", cause.prior
     if cause.fits and not read.select(_fits(cause.fits).alias("x"))["x"][0]:
         yield f"misfit: {cause.fits}", MISFIT
-    words = _score_words(read["said"].to_list()[0], read["text_codes"].to_list()[0])
-    if cause_id in words:
-        yield (
-            f"words {[c for c in read['said'].to_list()[0] or () if _said_weight(cause, c) is not None]}",
-            words[cause_id],
-        )
+    mask = read["mask"].to_list()[0]
+    if cause_id in (words := _score_words(mask)):
+        told = [concept for concept in messages.read(mask) if _said_weight(cause, concept) is not None]
+        yield f"words {told}, likeness {dict(resembling(mask)).get(cause_id, 0.0):.2f}", words[cause_id]
     coded = _score_code(*(read[c][0] for c in ("provider", "error", "error_code")))
     if cause_id in coded:
         yield "code", coded[cause_id]
