@@ -43,3 +43,6 @@ clean:
 
 gallery: setup  ## render the reports in reports/ again
 	.venv/bin/python reports/make.py
+
+tune: setup  ## what each weight does for and against, on examples and cases
+	@.venv/bin/python benchmarks/tune.py

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from oauthtrace.correlate import has
+from oauthtrace.correlate import has, of_text_log, told_success
 from oauthtrace.oauth.endpoints import belongs
 from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import providers
@@ -83,6 +83,7 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("endpoint_inside", pl.Boolean, "the browser was sent to a server without a public name"),
     ("flow_issuer_differs", pl.Boolean, "a token answer of the flow names another issuer than its host's metadata"),
     ("flow_alg", pl.String, "alg of the flow's ID token"),
+    ("log_without_refresh", pl.Boolean, "a line of the same log, before this one, says that there is no refresh token"),
     ("log_session_differs", pl.Boolean, "log lines of one sign-in name different sessions or processes"),
     ("server_changed", pl.Boolean, "Server header differs from the good answers of the same host"),
     ("callback_dropped", pl.Boolean, "an access log shows the callback's parameters that the application's log lacks"),
@@ -480,6 +481,14 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
         .join(first_gone, left_on="own", right_on="gone", how="left", maintain_order="left")
         .join(flows_gone, left_on="flow", right_on="gone_flow", how="left", maintain_order="left")
     )
+    # an identity provider's own log names no token, but whose grant was withdrawn
+    withdrawn = (
+        frame.filter((pl.col("step") == "revocation") & has("success event"))
+        .drop_nulls(["client_id", "user_fp"])
+        .group_by("client_id", "user_fp")
+        .agg(withdrawn_at=pl.col("time").min())
+    )
+    frame = frame.join(withdrawn, on=["client_id", "user_fp"], how="left", maintain_order="left")
     never = (
         frame.filter((pl.col("step") == "token") & ~pl.col("failed") & pl.col("issued_token_fp").is_not_null())
         .group_by("source_file", "client_id")
@@ -500,10 +509,11 @@ def _refresh(frame: pl.DataFrame) -> pl.DataFrame:
                 > (pl.col("refresh_used_before") & pl.col("failed")).cast(pl.Int64)
             ),
             revoked_before=pl.when(
-                pl.col("step").is_in(["token", "resource", "userinfo"]) & pl.col("own").is_not_null()
-            ).then((pl.coalesce("gone_at", "flow_gone_at") < pl.col("time")).fill_null(False)),
+                pl.col("step").is_in(["token", "resource", "userinfo"])
+                & (pl.col("own").is_not_null() | pl.col("withdrawn_at").is_not_null())
+            ).then((pl.coalesce("gone_at", "flow_gone_at", "withdrawn_at") < pl.col("time")).fill_null(False)),
         )
-        .drop("own", "gone_at", "flow_gone_at", "refresh_issued_at", "refresh_client")
+        .drop("own", "withdrawn_at", "gone_at", "flow_gone_at", "refresh_issued_at", "refresh_client")
     )
 
 
@@ -595,7 +605,7 @@ def _endpoints(frame: pl.DataFrame) -> pl.DataFrame:
     ]
     request = ["step", "host", "client_id", "grant_type", "secret_fp", "token_fp"]
     frame = frame.with_columns(
-        endpoint_ok=((pl.col("status") < 400) & ~pl.col("failed")).any().over(where),
+        endpoint_ok=(((pl.col("status") < 400) | has("success event")) & ~pl.col("failed")).any().over(where),
         endpoint_failing=down.mean().over("host", "path", minute),
         retry_of=pl.when("failed").then(pl.when("failed").then("n").min().over(retry)),
         turns=(pl.col("failed") != pl.col("failed").shift(1)).sum().over(request),
@@ -832,8 +842,7 @@ _SERVER_PARAMETERS = r"^(?:code|state|scope|error\w*|iss|session_state|authuser|
 
 def _log_lines(frame: pl.DataFrame) -> pl.DataFrame:
     """What lines of the same text log tell beside the failing one."""
-    text = pl.col("source_format").str.ends_with("text") & pl.col("message").is_not_null()
-    if not frame.select((text | pl.col("source_format").str.ends_with("text")).any()).item():
+    if not frame.select(of_text_log().any()).item():
         return frame
     names = pl.col("url").str.extract(r"\?(.*)$").str.split("&").list.eval(pl.element().str.split("=").list.first())
     extra = names.list.eval(pl.element().filter(~pl.element().str.contains(_SERVER_PARAMETERS))).list.join(", ")
@@ -842,7 +851,7 @@ def _log_lines(frame: pl.DataFrame) -> pl.DataFrame:
     ok = ~pl.col("failed")
     is_token = pl.col("step") == "token"
     refresh = pl.col("grant_type") == "refresh_token"
-    is_text = pl.col("source_format").str.ends_with("text")
+    is_text = of_text_log()
     with_callback = with_callback.with_columns(
         grant_type=pl.when(is_text)
         .then(pl.coalesce("grant_type", pl.col("grant_type").forward_fill().over("flow")))
@@ -853,7 +862,7 @@ def _log_lines(frame: pl.DataFrame) -> pl.DataFrame:
     )
     good_token = (ok & is_token).cast(pl.Int64).cum_sum().over("flow")
     good_refresh = (
-        (ok & (is_token & (pl.col("status") < 300) | has("success event")) & refresh.fill_null(False))
+        (ok & (is_token | (pl.col("step") == "event")) & told_success() & refresh.fill_null(False))
         .cast(pl.Int64)
         .cum_sum()
         .over("flow")
@@ -878,6 +887,9 @@ def _log_lines(frame: pl.DataFrame) -> pl.DataFrame:
         ),
         log_refresh_race=pl.when(pl.col("failed") & (is_token | (pl.col("step") == "event"))).then(
             (good_refresh > 0) & (refresh | pl.col("message").str.contains("(?i)refresh")).fill_null(False)
+        ),
+        log_without_refresh=pl.when("failed").then(
+            has("log says no refresh_token").cast(pl.Int64).cum_sum().over("source_file") > 0
         ),
         log_session_differs=pid.is_not_null() & (pid.n_unique().over("source_file") > 1),
         callback_dropped=has("callback arrived without parameters") & (seen_code > 0),

@@ -216,7 +216,7 @@ def _adopt(frame: pl.DataFrame, pairs: pl.DataFrame, why: str) -> pl.DataFrame:
 def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
     """Exchanges without any key: same file and caller (or client, or host), without a long pause."""
     lone = (pl.len().over("label") == 1) & pl.col("joined_by").is_null()
-    is_text = pl.col("step") == "event"
+    is_text = (pl.col("step") == "event") & (of_text_log() | pl.col("client_id").is_null())
     caller = (
         pl.when(is_text).then(pl.lit("log"))
         .when(pl.col("client_id").is_not_null()).then(pl.col("client_id"))
@@ -248,7 +248,7 @@ def _join_log_lines(frame: pl.DataFrame) -> pl.DataFrame:
 
     An episode ends with a pause, with a new client, or after EPISODE_LINES, so that a busy log keeps its failures apart.
     """
-    is_text = pl.col("source_format").str.ends_with("text")
+    is_text = of_text_log()
     if not frame.select(is_text.any()).item():
         return frame
     texts = frame.filter(is_text).sort("source_file", "source_position")
@@ -298,6 +298,20 @@ def has(fact: str) -> pl.Expr:
     return pl.col("facts").list.contains(fact).fill_null(False)
 
 
+TEXT_LOG = r"(?:^|>)text$"
+"""Source formats of logs that are read as text, in whatever carrier."""
+
+
+def of_text_log() -> pl.Expr:
+    """Whether a row was read from a log that is read as text, line by line."""
+    return pl.col("source_format").str.contains(TEXT_LOG).fill_null(False)
+
+
+def told_success() -> pl.Expr:
+    """Whether the answer was a success, by its status or by an event log's word."""
+    return ((pl.col("status") < 300) | has("success event")).fill_null(False)
+
+
 def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
     """Column ``failed``: the exchange did not give what the caller asked for."""
     status, step = pl.col("status"), pl.col("step")
@@ -324,7 +338,8 @@ def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
         | (pl.col("error").is_not_null() & (status < 300))
     )
     failed = (
-        pl.when(step == "event").then(of_event)
+        pl.when(has("success event") | has("log context")).then(False)
+        .when((step == "event") | of_event).then(of_event)
         .when(step == "resource").then(of_resource)
         .when(no_answer).then(True)
         .when(pl.col("method") == "OPTIONS").then((status >= 400) | has("no access-control-allow-origin"))

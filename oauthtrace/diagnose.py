@@ -8,7 +8,8 @@ once and its scores are gathered by number; signs are polars expressions over al
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ import polars as pl
 from oauthtrace import evidence
 from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
 from oauthtrace.causes.resemblance import resembling
+from oauthtrace.correlate import TEXT_LOG, of_text_log
 from oauthtrace.oauth import messages
 from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import STANDARD, Code, find_texts
@@ -26,8 +28,10 @@ from oauthtrace.providers import code as provider_code
 TEMPERATURE = 1.0
 BATCH_ROWS = 100_000
 CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.2, 1.6
+CODE_DOUBT = 0.2
+"""Nats less for each other cause that a code may stand for."""
 STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
-TEXT_WEIGHT = 3.0
+TEXT_WEIGHT, OWN_TEXT_WEIGHT = 3.0, 4.5
 RESEMBLANCE_WEIGHT = 8.0
 """Nats of a message that is word for word the text of a cause; usual likeness is a tenth to a third of it."""
 PART = 0.35
@@ -107,7 +111,7 @@ def _decide(names: list[str], values: tuple[float, ...]) -> tuple[str, float, li
 def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
     """Columns ``said`` (concepts of the message) and ``text_codes`` (texts of providers in it); each masked message is read once."""
     # lines of one log episode tell of one failure: they are read together
-    is_line = pl.col("source_format").str.ends_with("text") & (pl.len().over("flow") <= 20)
+    is_line = of_text_log() & (pl.len().over("flow") <= 20)
     together = (
         pl.when(is_line)
         .then(pl.col("message").drop_nulls().unique(maintain_order=True).str.join("\n").over("flow"))
@@ -156,11 +160,18 @@ _TEXTS_OF = (
 """Providers whose sentences are looked for in any message."""
 
 
-def _texts_in(text: str) -> list[Code]:
-    """Sentences of providers that stand in a message: the most specific of each provider."""
+def _texts_in(text: str, provider: str | None) -> Iterator[tuple[Code, float]]:
+    """Known sentences that stand in a message, with their weight: the most specific of each provider.
+
+    The row's own provider is believed more, and its short ones too.
+    """
     if len(text) <= _SHORTEST:
-        return []
-    return [code for p in _TEXTS_OF for code in find_texts(text, p)[:1] if code.code.count(" ") >= _SENTENCE_BLANKS]
+        return
+    if provider and (own := [code for code in find_texts(text, provider) if " " in code.code]):
+        yield own[0], OWN_TEXT_WEIGHT
+    for other in _TEXTS_OF:
+        if other != provider and (found := find_texts(text, other)) and found[0].code.count(" ") >= _SENTENCE_BLANKS:
+            yield found[0], TEXT_WEIGHT
 
 
 _SHORTEST = 8
@@ -186,8 +197,8 @@ def score(read: pl.DataFrame) -> pl.DataFrame:
     by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
     kinds, place = _distinct(read, ["mask", "provider", "error", "error_code"])
     rows = []
-    for mask, *code in kinds.iter_rows():
-        words, coded = _score_words(mask), _score_code(*code)
+    for mask, provider, *code in kinds.iter_rows():
+        words, coded = _score_words(mask, provider), _score_code(provider, *code)
         rows.append([_together(words.get(name, 0.0), coded.get(name, 0.0)) for name in names])
     told = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float64), orient="row")
     return by_signs.select(pl.col(name) + told[name].gather(place) for name in names)
@@ -207,7 +218,7 @@ def _together(words: float, code: float) -> float:
 
 
 @lru_cache(maxsize=20_000)
-def _score_words(mask: str) -> dict[str, float]:
+def _score_words(mask: str, provider: str | None) -> dict[str, float]:
     """Cause -> nats of what a masked message says: by its concepts, by known sentences, by its likeness to texts."""
     said = messages.read(mask)
     out: dict[str, float] = {}
@@ -216,9 +227,9 @@ def _score_words(mask: str) -> dict[str, float]:
         positive, negative = [w for w in weights if w > 0], [w for w in weights if w < 0]
         if weights:
             out[cause.id] = (positive[0] + PART * sum(positive[1:]) if positive else 0.0) + sum(negative)
-    for found in _texts_in(mask):
+    for found, weight in _texts_in(mask, provider):
         if found.cause in causes():
-            out[found.cause] = max(out.get(found.cause, 0.0), 0.0) + TEXT_WEIGHT / (1 + 0.3 * len(found.also))
+            out[found.cause] = max(out.get(found.cause, 0.0), 0.0) + weight / (1 + 0.3 * len(found.also))
             for other in found.also:
                 out[other] = max(out.get(other, 0.0), 0.0) + 1.0
     for name, cosine in resembling(mask):
@@ -244,8 +255,8 @@ def _score_code(provider: str | None, error: str | None, error_code: str | None)
             continue
         strong = found.provider != STANDARD
         main, also = (CODE_WEIGHT, CODE_ALSO_WEIGHT) if strong else (STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT)
-        if strong and not found.also:
-            main += 1.5
+        if strong:
+            main = main + 1.5 if not found.also else max(main - CODE_DOUBT * len(found.also), also)
         out[found.cause] = max(out.get(found.cause, 0.0), main)
         for other in found.also:
             out[other] = max(out.get(other, 0.0), also)
@@ -334,7 +345,7 @@ def follow_in_flow(failures: list[_Failure]) -> dict[str, str]:
     alike: dict[tuple[Any, ...], _Failure] = {}  # kind of failure -> the latest root of that kind
     # a callback ends after the token request that it waits for: order by end, machine steps first
     for failure in sorted(failures, key=lambda f: (f.end if f.end is not None else 0.0, f.n)):
-        by_place = failure.joined_by == PLACE and failure.step != "event" and "text" not in failure.format
+        by_place = failure.joined_by == PLACE and not _of_text(failure)
         same = alike.get(_kind(failure)) if by_place else None
         root = same if same and _follows(failure, same) else None
         if root is None and (near := loose if by_place else roots):
@@ -358,6 +369,10 @@ _LOOSE_STEPS = ("jwks", "metadata", "event")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
+def _of_text(failure: _Failure) -> bool:
+    return re.search(TEXT_LOG, failure.format) is not None
+
+
 def _kind(failure: _Failure) -> tuple[Any, ...]:
     return failure.step, failure.error, failure.status, failure.cause
 
@@ -374,10 +389,12 @@ def _follows(later: _Failure, root: _Failure) -> bool:
         "server/timeout",
     ):
         return True
-    if root.status in _REDIRECTS and later.step == root.step:
+    if root.status in _REDIRECTS and later.step == root.step and root.step != "authorization":
         return True  # the client followed a redirect and failed there
+    if root.error == "login_required" and root.step == later.step:
+        return False  # a silent request without a session answers alone for itself
     by_place = PLACE in (later.joined_by, root.joined_by)
-    if by_place and not alike and "event" not in (later.step, root.step) and "text" not in later.format:
+    if by_place and not alike and not _of_text(later) and not _of_text(root):
         return False
     if later.start is None or root.end is None:
         near = later.file == root.file and later.n - root.n < 200
@@ -388,7 +405,7 @@ def _follows(later: _Failure, root: _Failure) -> bool:
 
 def _says_more(later: _Failure, root: _Failure) -> bool:
     """Whether a later failure explains an earlier one: log lines of one episode, where the clearest names the reason."""
-    both_text = later.step == "event" or root.step == "event" or "text" in later.format
+    both_text = _of_text(later) or _of_text(root)
     if root.cause == "grant/access-token-expired" and later.grant_type == "refresh_token":
         return True
     if (
@@ -418,7 +435,7 @@ def explain_score(row: Mapping[str, Any] | pl.DataFrame, cause_id: str) -> Itera
     if cause.fits and not read.select(_fits(cause.fits).alias("x"))["x"][0]:
         yield f"misfit: {cause.fits}", MISFIT
     mask = read["mask"].to_list()[0]
-    if cause_id in (words := _score_words(mask)):
+    if cause_id in (words := _score_words(mask, read["provider"].to_list()[0])):
         told = [concept for concept in messages.read(mask) if _said_weight(cause, concept) is not None]
         yield f"words {told}, likeness {dict(resembling(mask)).get(cause_id, 0.0):.2f}", words[cause_id]
     coded = _score_code(*(read[c][0] for c in ("provider", "error", "error_code")))

@@ -158,13 +158,15 @@ def recognise(
         return "redirection"
     if "client_id" in values and "redirect_uri" in values:
         return "authorization"
-    if authorization and authorization[:7].lower().startswith(("bearer", "dpop ")):
+    if authorization and (authorization[:7].lower().startswith(("bearer", "dpop ")) or _CARRIES_JWT.match(authorization)):
         return "resource"
     if challenge and re.search(r"\b(?:bearer|dpop)\b", challenge, re.IGNORECASE):
         return "resource"
     return "resource" if "access_token" in values else None
 
 
+_CARRIES_JWT = re.compile(r"(?:[A-Za-z][\w-]* )?eyJ[\w-]+\.[\w-]+\.")
+"""An Authorization header that carries a JWT, under whatever scheme a framework has chosen (``JWT``, ``Token``)."""
 OAUTH_TOKEN_NAMES = frozenset({"grant_type", "code", "client_id", "client_secret", "refresh_token", "assertion"})
 
 

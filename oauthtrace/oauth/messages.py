@@ -20,7 +20,8 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>,;)\]}|]+", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
 _PACKAGE = re.compile(r"\b(?:\w+::)+(?=\w)|\b(?:[a-z]\w*\.){2,}(?=[A-Z])|\b\w+(?:\\\w+)*\\(?=[A-Z])")
 """Name spaces before a class: ``OmniAuth::Strategies::``, ``org.springframework.security.``, ``Laravel\\Socialite\\``."""
-_TAG = re.compile(r"<[!/]?[A-Za-z][^<>]{0,200}>")
+_TAG = re.compile(r"</?(?:[a-z][a-z0-9]*|[A-Z][A-Z0-9]*)\b[^<>]{0,200}>|<![^<>]{0,200}>")
+"""A tag of HTML; not ``<HttpError 403 …>``, as Python shows an object."""
 _FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _JOINERS = re.compile(r"(?<=[A-Za-z0-9])[_-](?=[A-Za-z0-9])")
@@ -40,6 +41,7 @@ _ADJECTIVES = frozenset(
         "too_many",
         "used",
         "revoked",
+        "insecure",
     }
 )
 _STANDARD_CODE = re.compile(
@@ -51,6 +53,21 @@ _NAMED = re.compile(r"\b([A-Za-z]+_[A-Za-z_]+|[Pp]arameters?|[Ff]ields?|[Cc]laim
 """``grant_type: refresh_token is not supported``: the colon belongs to the name."""
 _KEY = re.compile(r"(?:(?<=[\s(,])|^)[A-Za-z][\w.-]*=(?=[\w\"'])")
 """``key=value`` pairs of a structured log are clauses of their own."""
+_ABSENT = re.compile(
+    r"\b(refresh_token|access_token|id_token|code_verifier|code_challenge|code|state|nonce|client_secret|redirect_uri)[\"']?"
+    r"\s*[=:]\s*[\"']?(?:absent|null|none|nil|missing|undefined|empty)\b",
+    re.IGNORECASE,
+)
+"""A value that a log calls absent: ``refresh_token=None``."""
+_EITHER = re.compile(
+    r"\b(invalid|incorrect|malformed|missing|unknown|not valid)(?: ?/ ?| or | and/or )(?:is |has |was |been |already |an )*"
+    r"(?:expired|revoked|used|malformed|invalid|unknown)\b|\b(?:expired|revoked)(?: ?/ ?| or | and/or )(?:is |otherwise )*(invalid|malformed)\b",
+    re.IGNORECASE,
+)
+"""``invalid or expired`` says no more than ``invalid``."""
+_BRACKETED = re.compile(r"(?<=[a-z] )\[(\w+)\](?= [a-z])")
+"""``header [alg] is not supported``: a name, not a clause."""
+_GRANT_NAME = re.compile(r"(?<![A-Za-z_])client_credentials(?![A-Za-z_])")
 _ASIDE = re.compile(r"\b(?:e\.g\.|i\.e\.|etc\.|vs\.)", re.IGNORECASE)
 LONGEST = 4000
 """Longer messages are cut (characters); what tells why stands in the beginning."""
@@ -89,13 +106,21 @@ def vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def normalise(text: str) -> str:
     """Text as the lexicon reads it: URLs and fingerprints masked, identifiers split into words, lower case."""
-    text = _FRAME.sub("", text[:LONGEST])
+    text = _BRACKETED.sub(r"\1", _FRAME.sub("", text[:LONGEST]))
+    text = _ABSENT.sub(r"\1 is missing. ", _GRANT_NAME.sub("client credentials grant", text))
+    text = _EITHER.sub(lambda hit: hit[1] or hit[2], text)
     text = _STANDARD_CODE.sub(" ", _ASIDE.sub("such as", text))
     text = _KEY.sub(" | ", _NAMED.sub(r"\1 ", text))
+    text = text.replace("DPoP", "dpop").replace("OAuth", "oauth").replace("OpenID", "openid")  # one word each
     text = _URL.sub(" ‹url› ", _TAG.sub(" ", text))
     text = _PACKAGE.sub("", _FINGERPRINT.sub(" ‹fp› ", text))
     text = text.replace("\\r", " ").replace("+", " ") if "+" in text and " " not in text else text.replace("\\r", " ")
-    text = _JOINERS.sub(" ", _CAMEL.sub(" ", text)).lower()
+    text = (
+        _JOINERS.sub(" ", _CAMEL.sub(" ", text))
+        .lower()
+        .replace("openid connect", "openid")
+        .replace("open id connect", "openid")
+    )
     text = re.sub(r"\b(ca|wo)n't", r"\1nnot", text.replace("’", "'")).replace("n't", " not").replace("'s ", " ")
     text = re.sub(r"[\"'`“”<>()=/*]+", " ", text)
     return re.sub(r"[ \t]+", " ", text)
@@ -155,14 +180,17 @@ def _read_clause(clause: str) -> set[str]:
     predicates = [hit for hit in _hits(lexicon.predicates, clause) if not _negated(hit, clause)]
     if not predicates:
         return set()
-    if len({p.name for p in predicates}) >= 3 and re.search(r"\bor\b", clause):
-        return {"reasons listed"}
     subjects = _hits(lexicon.subjects, clause)
+    if len({p.name for p in predicates}) >= 3 and re.search(r"\bor\b", clause):
+        of = {s.name for s in subjects}
+        return {"reasons listed", *(f"{name} wrong" for name in of if len(of) == 1 and name not in _GRANTS)}
     if not subjects:
         return {f"it {p.name}" for p in predicates}
     return {pair for predicate in predicates for pair in _pair(predicate, subjects)}
 
 
+_GRANTS = frozenset({"grant", "code", "refresh_token", "token", "access_token", "request"})
+"""What servers list every reason for: such a list tells nothing of it; a list about a scope tells that it is the scope."""
 _DENIABLE = frozenset({"expired", "used", "disabled", "revoked", "denied", "wrong", "malformed"})
 
 
@@ -240,6 +268,7 @@ _VAGUE = frozenset(
         "request",
         "parameter",
         "response",
+        "body",
         "server",
         "client",
         "credentials",
@@ -266,6 +295,11 @@ def speaks_of_oauth(text: str | None) -> bool:
         and len(text) < 100_000
         and _OAUTH_WORDS.search(re.sub(r"<(?:script|style|link|a)\b[^>]*>", " ", text[:4000]))
     )
+
+
+def absent_values(text: str) -> set[str]:
+    """Facts ``log says no NAME`` for the values that a text calls absent: ``refresh_token=None``."""
+    return {f"log says no {hit[1].lower()}" for hit in _ABSENT.finditer(text[:LONGEST])}
 
 
 def expected_and_got(text: str) -> tuple[str, str] | None:
