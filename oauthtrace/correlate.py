@@ -179,13 +179,20 @@ def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
     if moved.is_empty():
         return frame
     moved = (
-        moved.select("source_file", "time", place=pl.col("location").str.split("?").list.first(), target="label")
+        moved.select(
+            "source_file",
+            "time",
+            redirect="n",
+            who=pl.coalesce("client_id", pl.lit("")),
+            place=pl.col("location").str.split("?").list.first(),
+            target="label",
+        )
         .drop_nulls()
         .sort("time")
     )
     calls = (
         frame.filter(pl.col("time").is_not_null())
-        .select("n", "source_file", "time", place=plain)
+        .select("n", "source_file", "time", own=pl.coalesce("client_id", pl.lit("")), place=plain)
         .drop_nulls()
         .sort("time")
     )
@@ -198,7 +205,10 @@ def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
         allow_exact_matches=False,
         check_sortedness=False,
     )
-    return _adopt(frame, pairs.drop_nulls("target").select("n", "target"), "the redirect that was followed")
+    # one request follows a redirect, the next one, of the same client; a client that lost the body names none
+    pairs = pairs.drop_nulls("target").filter((pl.col("own") == pl.col("who")) | (pl.col("own") == ""))
+    pairs = pairs.sort("n").unique("redirect", keep="first", maintain_order=True)
+    return _adopt(frame, pairs.select("n", "target"), "the redirect that was followed")
 
 
 def _adopt(frame: pl.DataFrame, pairs: pl.DataFrame, why: str) -> pl.DataFrame:

@@ -221,7 +221,7 @@ def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
     elif _follows_at_once(predicate, subjects, before, after):
         named = [subjects[after[0]].name]
         rest = after[1:3]
-        if rest and (subjects[after[0]].name in _VAGUE or subjects[rest[0]].start - subjects[after[0]].end <= 2):
+        if rest and (subjects[after[0]].name in (*_VAGUE, "claim") or subjects[rest[0]].start - subjects[after[0]].end <= 2):
             named.append(subjects[rest[0]].name)
     elif before:
         named = _with_compound(before[-1], subjects)
@@ -245,6 +245,8 @@ def _follows_at_once(predicate: _Hit, subjects: list[_Hit], before: list[int], a
         or subjects[after[0]].start - predicate.end > 24
     ):
         return False
+    if before and subjects[before[-1]].name == subjects[after[0]].name:
+        return True  # "invalid_claim: Invalid claim 'nonce'"
     return not (before and predicate.start - subjects[before[-1]].end <= 8)
 
 

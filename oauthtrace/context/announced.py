@@ -1,0 +1,102 @@
+"""What a server announces in its metadata against what is asked of it (RFC 8414 §2, RFC 9728 §2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from oauthtrace.correlate import has
+
+LISTS = {
+    "scopes_supported": "announced_scopes",
+    "grant_types_supported": "announced_grants",
+    "response_types_supported": "announced_response_types",
+    "code_challenge_methods_supported": "announced_challenge_methods",
+}
+"""Member of the metadata -> the column that holds its values, for every host that the document names."""
+ENDPOINTS = ("token_endpoint", "authorization_endpoint", "pushed_authorization_request_endpoint")
+STEPS = dict(zip(ENDPOINTS, ("token", "authorization", "par"), strict=True))
+
+
+def announced(frame: pl.DataFrame) -> pl.DataFrame:
+    """Scopes, grant types, response types, challenge methods and endpoints: asked for against announced."""
+    documents = list(_documents(frame))
+    lists: dict[str, dict[str, Any]] = {}
+    endpoints: dict[tuple[str, str], str] = {}
+    for document in documents:
+        named = {STEPS[m]: document[m] for m in ENDPOINTS if isinstance(document.get(m), str)}
+        for step, url in named.items():
+            host = urlsplit(url).netloc.lower()
+            endpoints[host, step] = url
+            values = lists.setdefault(host, {})
+            values |= {column: document[m] for m, column in LISTS.items() if isinstance(document.get(m), list)}
+    by_host = pl.DataFrame(
+        [{"host": host, **values} for host, values in lists.items()],
+        schema={"host": pl.String, **dict.fromkeys(LISTS.values(), pl.List(pl.String))},
+    )
+    by_step = pl.DataFrame(
+        [(host, step, url) for (host, step), url in endpoints.items()],
+        schema={"host": pl.String, "step": pl.String, "announced_url": pl.String},
+        orient="row",
+    )
+    frame = frame.join(by_host, on="host", how="left", maintain_order="left").join(
+        by_step, on=["host", "step"], how="left", maintain_order="left"
+    )
+    asked = pl.col("scope").str.split(" ")
+    extra = asked.list.set_difference("announced_scopes").list.join(" ")
+    place = pl.col("url").str.split("?").list.first().str.strip_chars_end("/")
+    return _discovery(
+        frame.with_columns(
+            unannounced_scope=pl.when(pl.col("failed") & (extra.str.len_chars() > 0)).then(extra),
+            scopes_announced=pl.when(
+                pl.col("failed") & asked.is_not_null() & pl.col("announced_scopes").is_not_null()
+            ).then(extra.str.len_chars() == 0),
+            grant_unannounced=pl.when("failed").then(~pl.col("grant_type").is_in(pl.col("announced_grants"))),
+            response_type_unannounced=pl.when("failed").then(
+                ~pl.col("response_type").is_in(pl.col("announced_response_types"))
+            ),
+            challenge_method_unannounced=pl.when("failed").then(
+                ~pl.col("code_challenge_method").is_in(pl.col("announced_challenge_methods"))
+            ),
+            announced_endpoint=pl.when(
+                pl.col("failed") & (pl.col("announced_url").str.strip_chars_end("/") != place)
+            ).then("announced_url"),
+        ).drop(*LISTS.values(), "announced_url")
+    )
+
+
+def _documents(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    rows = frame.filter((pl.col("step") == "metadata") & pl.col("document").is_not_null())
+    for text in rows["document"].unique(maintain_order=True):
+        if text.endswith("}"):
+            yield json.loads(text)
+
+
+def _discovery(frame: pl.DataFrame) -> pl.DataFrame:
+    """Where a client reads the metadata after a challenge and then does nothing more: what in it may have stopped it."""
+    further = pl.col("step").is_in(["authorization", "registration", "token", "par", "device-authorization"])
+    read_on = (pl.col("step") == "metadata").any().over("source_file")
+    stopped = read_on & ~further.any().over("source_file") & (pl.col("step") == "resource") & pl.col("failed")
+    if not frame.select(stopped.any()).item():
+        return frame.with_columns(
+            stopped_after_metadata=pl.lit(None, dtype=pl.Boolean),
+            registration_missing=pl.lit(None, dtype=pl.Boolean),
+            announced_resource=pl.lit(None, dtype=pl.String),
+        )
+    documents = list(_documents(frame))
+    servers = [d for d in documents if "token_endpoint" in d or "authorization_endpoint" in d]
+    resources = [str(d["resource"]) for d in documents if isinstance(d.get("resource"), str)]
+    lacks = bool(servers) and not any("registration_endpoint" in d for d in servers)
+    place = pl.col("url").str.split("?").list.first().str.strip_chars_end("/")
+    other = [r for r in resources if r]
+    return frame.with_columns(
+        stopped_after_metadata=stopped & ~has("bearer token"),
+        registration_missing=stopped & lacks & pl.col("client_id").is_null(),
+        announced_resource=pl.when(stopped & pl.lit(bool(other))).then(
+            pl.when(~place.is_in([r.rstrip("/") for r in other])).then(pl.lit(other[0] if other else None))
+        ),
+    )
