@@ -345,7 +345,7 @@ def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
         (status >= 400)
         | broken
         | ((status >= 300) & (status < 400) & (step != "metadata"))
-        | (pl.col("error").is_not_null() & (status < 300))
+        | (pl.col("error").is_not_null() & ((status < 300) | status.is_null()))
     )
     failed = (
         pl.when(has("success event") | has("log context")).then(False)

@@ -34,6 +34,8 @@ STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
 TEXT_WEIGHT, OWN_TEXT_WEIGHT = 3.0, 4.5
 RESEMBLANCE_WEIGHT = 8.0
 """Nats of a message that is word for word the text of a cause; usual likeness is a tenth to a third of it."""
+INNERMOST = 0.8
+"""Nats more for what the innermost of several wrapped errors says: that is the reason, the others only pass it on."""
 PART = 0.35
 """Share with which the second and later concepts of one message count."""
 
@@ -220,10 +222,11 @@ def _together(words: float, code: float) -> float:
 @lru_cache(maxsize=20_000)
 def _score_words(mask: str, provider: str | None) -> dict[str, float]:
     """Cause -> nats of what a masked message says: by its concepts, by known sentences, by its likeness to texts."""
-    said = messages.read(mask)
+    said, inner = messages.read(mask), messages.innermost(mask)
     out: dict[str, float] = {}
     for cause in causes().values():
-        weights = sorted((w for concept in said if (w := _said_weight(cause, concept)) is not None), reverse=True)
+        heard = ((concept, _said_weight(cause, concept)) for concept in said)
+        weights = sorted((w + INNERMOST * (c in inner and w > 0) for c, w in heard if w is not None), reverse=True)
         positive, negative = [w for w in weights if w > 0], [w for w in weights if w < 0]
         if weights:
             out[cause.id] = (positive[0] + PART * sum(positive[1:]) if positive else 0.0) + sum(negative)

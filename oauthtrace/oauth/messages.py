@@ -67,6 +67,11 @@ _EITHER = re.compile(
 """``invalid or expired`` says no more than ``invalid``."""
 _BRACKETED = re.compile(r"(?<=[a-z] )\[(\w+)\](?= [a-z])")
 """``header [alg] is not supported``: a name, not a clause."""
+_HTML_FOR_JSON = re.compile(
+    r"(?:near|token|character|value|char|at|got|found|with)[: ]+[\"'`(]*<(?:[\"'`),. ]|$|!?doctype|html)|invalid character '<'",
+    re.IGNORECASE,
+)
+"""What JSON parsers of all languages say of a web page: ``Unexpected token < in JSON at position 0``."""
 _GRANT_NAME = re.compile(r"(?<![A-Za-z_])client_credentials(?![A-Za-z_])")
 _ASIDE = re.compile(r"\b(?:e\.g\.|i\.e\.|etc\.|vs\.)", re.IGNORECASE)
 LONGEST = 4000
@@ -108,6 +113,7 @@ def normalise(text: str) -> str:
     """Text as the lexicon reads it: URLs and fingerprints masked, identifiers split into words, lower case."""
     text = _BRACKETED.sub(r"\1", _FRAME.sub("", text[:LONGEST]))
     text = _ABSENT.sub(r"\1 is missing. ", _GRANT_NAME.sub("client credentials grant", text))
+    text = _HTML_FOR_JSON.sub(" ‹html› ", text)
     text = _EITHER.sub(lambda hit: hit[1] or hit[2], text)
     text = _STANDARD_CODE.sub(" ", _ASIDE.sub("such as", text))
     text = _KEY.sub(" | ", _NAMED.sub(r"\1 ", text))
@@ -159,6 +165,22 @@ def read(text: str) -> tuple[str, ...]:
     if not any(not concept.startswith(("it ", "request ")) for concept in found):
         found |= {f"{hit.name} named" for hit in _hits(_lexicon().subjects, normalise(text))[:2]}
     return tuple(sorted(found))
+
+
+@lru_cache(maxsize=20_000)
+def innermost(text: str) -> frozenset[str]:
+    """The concepts of the last clause that holds any, where an earlier clause holds others; else none.
+
+    Errors are wrapped from the outside: ``login failed: token exchange: invalid audience``, ``Caused by: …``.
+    """
+    clauses = [
+        told for clause in _CLAUSE.split(normalise(text)) if clause and len(clause) > 3 and (told := _telling(clause))
+    ]
+    return frozenset(clauses[-1]) if len(clauses) > 1 else frozenset()
+
+
+def _telling(clause: str) -> set[str]:
+    return {concept for concept in _read_clause(clause) if not concept.startswith(("it ", "request ", "reasons "))}
 
 
 class _Hit(NamedTuple):
@@ -221,7 +243,9 @@ def _pair(predicate: _Hit, subjects: list[_Hit]) -> list[str]:
     elif _follows_at_once(predicate, subjects, before, after):
         named = [subjects[after[0]].name]
         rest = after[1:3]
-        if rest and (subjects[after[0]].name in (*_VAGUE, "claim") or subjects[rest[0]].start - subjects[after[0]].end <= 2):
+        if rest and (
+            subjects[after[0]].name in (*_VAGUE, "claim") or subjects[rest[0]].start - subjects[after[0]].end <= 2
+        ):
             named.append(subjects[rest[0]].name)
     elif before:
         named = _with_compound(before[-1], subjects)

@@ -51,6 +51,10 @@ class RawExchange:
     request_id: str | None = None
     note: str | None = None
     """what the gateway itself noted of the exchange: response flags, upstream errors"""
+    code: str | None = None
+    """the gateway's own code for what happened, where it is none that a text shows"""
+    step: str | None = None
+    """what the exchange is when nothing else shows it: a gateway that refused a bearer token guards a resource"""
     sees: tuple[str, ...] = CAPTURE
     facts: tuple[str, ...] = ()
 
@@ -112,8 +116,10 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
         authorization,
         challenge,
     )
+    step = step or raw.step
     page = _error_page(raw, step, host, parts.path)
-    if step is None and page:
+    in_dialogue = step is None and _dialogue_failed(raw, sent)
+    if step is None and (page or in_dialogue):
         step = "authorization"  # the server's own dialogue, which the sign-in passed on to
     if step is None and not ((raw.status or 0) >= 400 and messages.speaks_of_oauth(raw.answer_body)):
         return None
@@ -146,7 +152,7 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     _answer(row, raw, body_members, media_type, challenge, facts, redactor)
     header_names = answer_headers.keys()
     row["provider"] = provider_of(host.partition(":")[0] or None, parts.path, header_names)
-    row["facts"] = sorted(facts)
+    row["facts"] = sorted(f for f in facts if not (in_dialogue and f.startswith("no ")))
     return row
 
 
@@ -171,6 +177,12 @@ def _error_page(raw: RawExchange, step: str | None, host: str, path: str) -> str
         return None
     start = shown.find(codes[0][1])
     return re.split(r'["<]|\\\\n', shown[max(start, 0) :], maxsplit=1)[0][:600] if start >= 0 else codes[0][1]
+
+
+def _dialogue_failed(raw: RawExchange, sent: parameters.Parameters) -> bool:
+    """Whether a page of a client's sign-in, between authorization request and callback, failed: login, consent, cookies."""
+    html = "html" in raw.answer_headers.get("content-type", "") or "<html" in (raw.answer_body or "")[:300].lower()
+    return (raw.status or 0) >= 400 and raw.method in ("GET", "POST") and html and "client_id" in sent.query
 
 
 # --- the request ----------------------------------------------------------------------------------------------------
@@ -355,6 +367,8 @@ def _credentials(
         if authorization.startswith("eyJ"):
             _bearer(row, authorization, facts, redactor)
             facts.add("bearer scheme missing")
+        elif credentials.startswith("eyJ"):
+            _bearer(row, credentials, facts, redactor)
     if "client_secret" in values:
         methods.append("client_secret_post")
         secret = values["client_secret"]
@@ -558,7 +572,9 @@ def _answer(
     row["message"] = redactor.text(text)[:4000] if text else None
     codes = find_codes(text) if text else []
     row["error_code"] = (
-        codes[0][1] if codes else (redactor.text(said.code)[:100] if said.code and said.code != said.error else None)
+        codes[0][1]
+        if codes
+        else (redactor.text(said.code)[:100] if said.code and said.code != said.error else raw.code)
     )
     _answer_shape(row, raw, data, media_type, facts)
     if data:
