@@ -57,7 +57,7 @@ def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
     joined = _name_flows(
         _join_log_lines(_join_by_place(_join_redirected(_join_empty_tokens(_join_by_client(_join_by_keys(ordered))))))
     )
-    return mark_healthy(mark_failed(joined))
+    return mark_healthy(mark_failed(_mark_started_over(joined)))
 
 
 # --- flows ------------------------------------------------------------------------------------------------------------
@@ -308,8 +308,8 @@ def has(fact: str) -> pl.Expr:
     return pl.col("facts").list.contains(fact).fill_null(False)
 
 
-TEXT_LOG = r"(?:^|>)text$"
-"""Source formats of logs that are read as text, in whatever carrier."""
+TEXT_LOG = r"(?:^|>)(?:text|nginx-error|apache-error|oauth2-proxy|litellm-json)$"
+"""Source formats whose lines tell of one thing in several lines, in whatever carrier."""
 
 
 def of_text_log() -> pl.Expr:
@@ -320,6 +320,45 @@ def of_text_log() -> pl.Expr:
 def told_success() -> pl.Expr:
     """Whether the answer was a success, by its status or by an event log's word."""
     return ((pl.col("status") < 300) | has("success event")).fill_null(False)
+
+
+STARTS_OVER_S = 5
+"""A sign-in that begins so soon after a callback with a code was begun because that one was lost."""
+
+
+def _mark_started_over(frame: pl.DataFrame) -> pl.DataFrame:
+    """Fact ``sign-in started over``: a callback with a code is answered by a redirect, and another sign-in begins at once."""
+    callback = (
+        (pl.col("step") == "redirection") & pl.col("status").is_between(300, 399) & pl.col("code_fp").is_not_null()
+    )
+    place = pl.concat_str("host", "path")
+    came_back = (
+        frame.filter(callback).select("n", "source_file", "time", "client_address", place=place).drop_nulls("time")
+    )
+    if came_back.is_empty():
+        return frame
+    asked = frame.filter(
+        (pl.col("step") == "authorization") & (pl.col("prompt").fill_null("") != "none") & pl.col("time").is_not_null()
+    ).select(
+        "source_file",
+        "client_address",
+        "time",
+        place=pl.col("redirect_uri").str.split("?").list.first().str.split("://").list.last(),
+    )
+    pairs = came_back.sort("time").join_asof(
+        asked.drop_nulls("place").sort("time").with_columns(again=pl.lit(True)),
+        on="time",
+        by=["source_file", "place", "client_address"],
+        strategy="forward",
+        tolerance=f"{STARTS_OVER_S}s",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    over = pairs.filter(pl.col("again"))["n"]
+    fact = pl.lit(["sign-in started over"], dtype=pl.List(pl.String))
+    return frame.with_columns(
+        facts=pl.when(pl.col("n").is_in(over.implode())).then(pl.concat_list("facts", fact)).otherwise("facts")
+    )
 
 
 def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -340,7 +379,7 @@ def mark_failed(frame: pl.DataFrame) -> pl.DataFrame:
         | (pl.col("error").is_not_null() & (status < 300))
         | has("answer went to another redirect_uri")
     )
-    of_redirection = (status >= 400) | has("error in redirection") | has("error page")
+    of_redirection = (status >= 400) | has("sign-in started over") | has("error in redirection") | has("error page")
     of_machine = (
         (status >= 400)
         | broken
@@ -396,6 +435,8 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
         (ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null()).any().over("source_file")
     )
     transport = pl.col("transport_error").is_not_null() & pl.col("status").is_null()
+    # an identity provider interrupts a sign-in (password change, second factor, consent) and logs that as an error
+    went_on = (ok & has("success event")).cast(pl.Int64).cum_sum(reverse=True).over("source_file", "request_id") > 0
     accepted = frame.filter(ok & pl.col("step").is_in(["resource", "userinfo"]) & pl.col("token_fp").is_not_null())[
         "token_fp"
     ].unique()
@@ -411,6 +452,7 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
         .when((pl.col("step") == "metadata") & (pl.col("status").is_in([404, 401, 405, 400])) & host_ok).then(pl.lit("discovery tries several addresses; another one answered"))
         .when(has("issuer does not fit the URL") & flow_token_ok).then(pl.lit("the issuer announced is another one, and clients of this capture accept it"))
         .when((pl.col("prompt") == "none") & pl.col("error").is_in(["login_required", "interaction_required", "consent_required", "account_selection_required"]) & later_ok).then(pl.lit("silent sign-in found no session; an interactive one followed"))
+        .when(has("failure event") & ~of_text_log() & pl.col("request_id").is_not_null() & went_on).then(pl.lit("an interruption; the same sign-in went on with success"))
         .when(transport & (pl.col("ok_after") <= pl.duration(seconds=3))).then(pl.lit("a retry worked"))
         .when(pl.col("status").is_in([429, 500, 502, 503, 504]) & soon & pl.col("step").is_in(MACHINE_STEPS) & (pl.col("ok_after") <= pl.duration(seconds=3))).then(pl.lit("a retry worked"))
         .when((pl.col("step") == "end-session") & (pl.col("status") < 400)).then(pl.lit("a logout"))

@@ -19,17 +19,17 @@ import polars as pl
 from oauthtrace import evidence
 from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
 from oauthtrace.causes.resemblance import resembling
-from oauthtrace.correlate import TEXT_LOG, of_text_log
+from oauthtrace.correlate import TEXT_LOG, has, of_text_log
 from oauthtrace.oauth import messages
 from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import STANDARD, Code, find_texts
 from oauthtrace.providers import code as provider_code
 
-TEMPERATURE = 1.0
+TEMPERATURE = 0.7
 BATCH_ROWS = 100_000
-CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.2, 1.6
+CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.6, 1.7
 CODE_DOUBT = 0.2
-"""Nats less for each other cause that a code may stand for."""
+"""Nats less for each cause of another family that a code may stand for."""
 STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
 TEXT_WEIGHT, OWN_TEXT_WEIGHT = 3.0, 4.5
 RESEMBLANCE_WEIGHT = 8.0
@@ -74,7 +74,7 @@ def _understood() -> pl.Expr:
         & pl.col("error").is_null()
         & pl.col("error_code").is_null()
         & pl.col("status").is_null()
-        & pl.col("text_status").is_null()
+        & (pl.col("text_status").is_null() | has("calm line"))
     )
     return ~(vague & ((pl.col("confidence") < UNDERSTOOD) | (pl.col("cause") == UNKNOWN))).fill_null(False)
 
@@ -259,7 +259,9 @@ def _score_code(provider: str | None, error: str | None, error_code: str | None)
         strong = found.provider != STANDARD
         main, also = (CODE_WEIGHT, CODE_ALSO_WEIGHT) if strong else (STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT)
         if strong:
-            main = main + 1.5 if not found.also else max(main - CODE_DOUBT * len(found.also), also)
+            family = found.cause.partition("/")[0]
+            strangers = sum(not other.startswith(family) for other in found.also)
+            main = main + 1.5 if not found.also else max(main - CODE_DOUBT * strangers, also)
         out[found.cause] = max(out.get(found.cause, 0.0), main)
         for other in found.also:
             out[other] = max(out.get(other, 0.0), also)

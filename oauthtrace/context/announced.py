@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from oauthtrace.correlate import has
-
 LISTS = {
     "scopes_supported": "announced_scopes",
     "grant_types_supported": "announced_grants",
@@ -80,7 +78,13 @@ def _discovery(frame: pl.DataFrame) -> pl.DataFrame:
     """Where a client reads the metadata after a challenge and then does nothing more: what in it may have stopped it."""
     further = pl.col("step").is_in(["authorization", "registration", "token", "par", "device-authorization"])
     read_on = (pl.col("step") == "metadata").any().over("source_file")
-    stopped = read_on & ~further.any().over("source_file") & (pl.col("step") == "resource") & pl.col("failed")
+    stopped = (
+        read_on
+        & ~further.any().over("source_file")
+        & (pl.col("step") == "resource")
+        & pl.col("failed")
+        & pl.col("token_fp").is_null()
+    )
     if not frame.select(stopped.any()).item():
         return frame.with_columns(
             stopped_after_metadata=pl.lit(None, dtype=pl.Boolean),
@@ -94,7 +98,7 @@ def _discovery(frame: pl.DataFrame) -> pl.DataFrame:
     place = pl.col("url").str.split("?").list.first().str.strip_chars_end("/")
     other = [r for r in resources if r]
     return frame.with_columns(
-        stopped_after_metadata=stopped & ~has("bearer token"),
+        stopped_after_metadata=stopped,
         registration_missing=stopped & lacks & pl.col("client_id").is_null(),
         announced_resource=pl.when(stopped & pl.lit(bool(other))).then(
             pl.when(~place.is_in([r.rstrip("/") for r in other])).then(pl.lit(other[0] if other else None))

@@ -158,7 +158,9 @@ def recognise(
         return "redirection"
     if "client_id" in values and "redirect_uri" in values:
         return "authorization"
-    if authorization and (authorization[:7].lower().startswith(("bearer", "dpop ")) or _CARRIES_JWT.match(authorization)):
+    if authorization and (
+        authorization[:7].lower().startswith(("bearer", "dpop ")) or _CARRIES_JWT.match(authorization)
+    ):
         return "resource"
     if challenge and re.search(r"\b(?:bearer|dpop)\b", challenge, re.IGNORECASE):
         return "resource"

@@ -20,7 +20,7 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>,;)\]}|]+", re.IGNORECASE)
 _FINGERPRINT = re.compile(r"\b[a-z]+:[0-9a-f]{8}\b")
 _PACKAGE = re.compile(r"\b(?:\w+::)+(?=\w)|\b(?:[a-z]\w*\.){2,}(?=[A-Z])|\b\w+(?:\\\w+)*\\(?=[A-Z])")
 """Name spaces before a class: ``OmniAuth::Strategies::``, ``org.springframework.security.``, ``Laravel\\Socialite\\``."""
-_TAG = re.compile(r"</?(?:[a-z][a-z0-9]*|[A-Z][A-Z0-9]*)\b[^<>]{0,200}>|<![^<>]{0,200}>")
+_TAG = re.compile(r"</?(?:[a-z][a-z0-9]*|[A-Z][A-Z0-9]*)\b(?![.:])[^<>]{0,200}>|<![^<>]{0,200}>")
 """A tag of HTML; not ``<HttpError 403 …>``, as Python shows an object."""
 _FRAME = re.compile(r"^\s*(?:at |File \"|#\d+ |\.\.\. \d+ more|from /|in `|\^+$).*$", re.MULTILINE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 
@@ -67,6 +68,7 @@ def naive_utc(epoch: float | None) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def _http_date(text: str | None) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(text) if text else None
@@ -164,14 +166,30 @@ _HARMLESS["client_id"] = re.compile(r"(?!eyJ)[\w.:/@+-]{1,200}\Z")
 _PAGE_CHARACTERS = 30_000
 
 
+_COMPLAINTS = re.compile(
+    r"(?:redirect_uri|client_id|client|scope|response_type|challenge) (?:unknown|mismatch|wrong|missing|not_allowed|malformed|unsupported|insecure|disabled)\Z"
+)
+_ASKS = re.compile(r"""type\s*=\s*["']?(?:password|email)""", re.IGNORECASE)
+
+
+def _complaint(page: str) -> str | None:
+    """What a page at the authorization endpoint says against the request itself; None of a page that asks for a login."""
+    if _ASKS.search(page):
+        return None
+    text = errors.visible_text(page)
+    return text[:600] if any(_COMPLAINTS.match(concept) for concept in messages.read(text)) else None
+
+
 def _error_page(raw: RawExchange, step: str | None, host: str, path: str) -> str | None:
-    """The sentence around the provider's own error code on an HTML page that came with status 200; None without one."""
+    """Why an HTML page that came with status 200 refuses: its complaint, or the sentence around the provider's own code."""
     body = raw.answer_body
     if raw.status != 200 or not body or step not in (None, "authorization") or "<html" not in body[:300].lower():
         return None
+    shown = body[:_PAGE_CHARACTERS]
+    if step == "authorization" and (complaint := _complaint(shown)):
+        return complaint
     if provider_of(host.partition(":")[0], path, raw.answer_headers.keys()) is None:
         return None
-    shown = body[:_PAGE_CHARACTERS]
     codes = find_codes(shown)
     if not codes:
         return None
@@ -193,7 +211,8 @@ def _request(
 ) -> None:
     values, headers, fingerprint = sent.values, raw.request_headers, redactor.fingerprint
     if headers:
-        row["user_agent"] = headers.get("user-agent")
+        agent = headers.get("user-agent")
+        row["user_agent"] = redactor.text(agent) if agent and ("=" in agent or "eyJ" in agent) else agent
         row["origin"] = headers.get("origin")
         referer = headers.get("referer")
         row["referer_host"] = (
@@ -348,18 +367,8 @@ def _credentials(
     methods = []
     secret: str | None = None
     if scheme == "basic":
-        user, secret, ok = _basic(credentials)
         methods.append("client_secret_basic")
-        if not ok:
-            facts.add("basic malformed")
-        if user is not None:
-            if values.get("client_id") not in (None, user, unquote(user)):
-                facts.add("basic client_id differs from body")
-            row["client_id"] = row.get("client_id") or unquote(user)
-            if secret and re.search(r"%[0-9A-Fa-f]{2}", secret):
-                secret = unquote_plus(secret)  # form-encoded, as RFC 6749 §2.3.1 wants it
-            if "%" not in user + (secret or "") and re.search(r"[:+%/&= ]", user + (secret or "")):
-                facts.add("basic not form-encoded")
+        secret = _basic_client(row, credentials, values.get("client_id"), facts)
     elif scheme in ("bearer", "dpop", "token"):
         _bearer(row, credentials, facts, redactor)
     elif authorization:
@@ -394,6 +403,27 @@ def _credentials(
     if "dpop" in raw.request_headers:
         facts.add("dpop proof")
         _dpop(raw, facts)
+
+
+_NOT_FORM_ENCODED = re.compile(r"[^A-Za-z0-9*._~-]")
+"""Characters that application/x-www-form-urlencoded would have encoded."""
+
+
+def _basic_client(row: dict[str, Any], credentials: str, named: str | None, facts: set[str]) -> str | None:
+    """The secret of an Authorization header of scheme Basic; notes the client and how it is encoded (RFC 6749 §2.3.1)."""
+    user, secret, ok = _basic(credentials)
+    if not ok:
+        facts.add("basic malformed")
+    if user is None:
+        return secret
+    if named not in (None, user, unquote(user)):
+        facts.add("basic client_id differs from body")
+    row["client_id"] = row.get("client_id") or unquote(user)
+    if secret and re.search(r"%[0-9A-Fa-f]{2}", secret):
+        secret = unquote_plus(secret)
+    elif "%" not in user and _NOT_FORM_ENCODED.search(user + (secret or "")):
+        facts.add("basic not form-encoded")
+    return secret
 
 
 def _basic(credentials: str) -> tuple[str | None, str | None, bool]:
@@ -615,6 +645,10 @@ def _is_success_document(raw: RawExchange, data: Mapping[str, Any] | None) -> bo
     )
 
 
+_ERROR_NAME = re.compile(r"(?:o?auth)?_?err(?:or)?(?:_?(?:code|msg|message|description))?\Z", re.IGNORECASE)
+"""Names under which servers hand an error to their own error page: ``error``, ``oauthErrorCode``, ``errMsg``."""
+
+
 def _redirect(row: dict[str, Any], location: str, facts: set[str], redactor: Redactor) -> None:
     head, _, fragment = location.partition("#")
     head, _, query = head.partition("?")
@@ -626,9 +660,11 @@ def _redirect(row: dict[str, Any], location: str, facts: set[str], redactor: Red
         if values.get("access_token"):
             row["issued_token_fp"] = redactor.fingerprint("token", values["access_token"])
         sent = row.get("redirect_uri")
-        if "error" in values or "code" in values:
-            facts.add("redirected with error" if "error" in values else "redirected with code")
-            if sent and head.rstrip("/") != sent.partition("?")[0].rstrip("/") and "://" in head:
+        own_error = next((name for name in values if _ERROR_NAME.match(name)), None)
+        if own_error or "code" in values:
+            facts.add("redirected with error" if own_error else "redirected with code")
+            elsewhere = "://" in head and head.split("/", 3)[2] != row["host"]  # not the server's own error page
+            if sent and elsewhere and head.rstrip("/") != sent.partition("?")[0].rstrip("/"):
                 facts.add("answer went to another redirect_uri")
                 row["document"] = json.dumps({"redirected_to": redactor.url(head)})
         if (
