@@ -1,8 +1,9 @@
 """HTTP Archive 1.2 (http://www.softwareishard.com/blog/har-12-spec/), as browsers, proxies and API clients write it.
 
-Forgiving: a missing postData, base64 bodies, status 0 with an error, entries without time are read; a sanitized HAR
-(no Cookie and no Authorization anywhere, as Chrome exports by default) is noticed, and then those headers count as not
-seen. A file that is cut off is read up to the last whole entry.
+Forgiving: a missing postData, base64 bodies, status 0 with an error, entries without time are read. A sanitized HAR is
+noticed: Chrome leaves out Cookie, Set-Cookie and Authorization by default since 130
+(https://developer.chrome.com/blog/new-in-devtools-130), and then those headers count as not seen. Entries are read one by
+one; a file that is cut off is read up to the last whole one.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Any, BinaryIO
+from urllib.parse import urlencode
 
-from oauthtrace.oauth import endpoints, errors
-from oauthtrace.oauth.observe import CAPTURE, RawExchange, lower_headers, observe
+from oauthtrace.oauth.observe import CAPTURE, RawExchange, lower_headers
 from oauthtrace.sources import Reading, Row
+from oauthtrace.sources.captures.exchanges import MOST_BODY, rows_of
+from oauthtrace.sources.documents import Values
 
 NAME = "har"
 TITLE = "HTTP Archive 1.2 of a browser, proxy or API client"
 SEES = CAPTURE
 _TEXT = re.compile(r"json|text|xml|html|urlencoded|javascript|jwt|^$", re.IGNORECASE)
+_CREDENTIALS = frozenset({"cookie", "authorization"})
+_CHROME = re.compile(r"Chrome/(\d+)")
+SANITIZES_SINCE = 130
+"""First version of Chrome and its kin whose export leaves out credentials unless asked not to."""
 
 
 def sniff(head: bytes) -> float:
@@ -35,69 +42,34 @@ def sniff(head: bytes) -> float:
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
-    text = stream.read().decode("utf-8-sig", "replace")
-    entries = _entries(text, reading)
-    reading.records += len(entries)
-    raws = []
-    for position, entry in enumerate(entries):
-        try:
-            raws.append((position, _raw(entry)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reading.reject(
-                position, f"not a HAR entry: {type(error).__name__} {error}", json.dumps(entry, default=str)[:300]
-            )
-    if _sanitized(raws):
+    values = Values(stream, reading)
+    before = values.seek("entries")
+    if before is None:
+        reading.reject(None, "no log.entries in it")
+        return
+    raws = list(_exchanges(values, reading))
+    if _sanitized([raw for _, raw in raws], '"WebInspector"' in before):
         reading.notes.append(
             "this HAR was sanitized when it was exported (no Cookie, no Authorization anywhere): "
             "missing credentials in it prove nothing. Export it “with sensitive data”, and share the output of `oauthtrace scrub`."
         )
         for _, raw in raws:
             raw.sees = tuple(word for word in raw.sees if word != "authorization")
-    learnt: dict[str, str] = {}
-    for _, raw in raws:
-        if raw.answer_body and "_endpoint" in raw.answer_body and (document := errors.members(raw.answer_body)):
-            learnt |= endpoints.learn(document)
-    for position, raw in raws:
-        host = raw.url.split("/", 3)[2] if raw.url.count("/") > 2 else raw.url
-        reading.hosts[host.rpartition("@")[2][:100]] += 1
-        row = observe(raw, reading.redactor, learnt)
-        if row is not None:
-            yield reading.place(row, position)
+    yield from rows_of(raws, reading)
 
 
-def _entries(text: str, reading: Reading) -> list[Any]:
-    try:
-        document = json.loads(text)
-        entries = document["log"]["entries"]
-        if isinstance(entries, list):
-            return entries
-        reading.reject(None, "log.entries is no list", "")
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
-        reading.reject(None, f"not whole JSON (line {line}): read up to the last whole entry", str(error))
-        return _whole_entries(text)
-    except (KeyError, TypeError):
-        reading.reject(None, "no log.entries in it", text[:100])
-    return []
-
-
-def _whole_entries(text: str) -> list[Any]:
-    """Entries of a cut-off HAR, decoded one by one until the first that is not whole."""
-    start = text.find('"entries"')
-    at = text.find("[", start) + 1
-    decoder, out = json.JSONDecoder(), []
-    while start >= 0 and at > 0:
-        while at < len(text) and text[at] in " \r\n\t,":
-            at += 1
+def _exchanges(values: Values, reading: Reading) -> Iterator[tuple[int, RawExchange]]:
+    for position, entry in values:
+        reading.records += 1
         try:
-            entry, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            break
-        out.append(entry)
-    return out
+            yield position, _raw(entry, reading.zone)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reading.reject(
+                position, f"not a HAR entry: {type(error).__name__} {error}", json.dumps(entry, default=str)[:300]
+            )
 
 
-def _raw(entry: dict[str, Any]) -> RawExchange:
+def _raw(entry: dict[str, Any], zone: tzinfo) -> RawExchange:
     request, response = entry["request"], entry.get("response") or {}
     headers = lower_headers(_pairs(request.get("headers")))
     answer_headers = lower_headers(_pairs(response.get("headers")))
@@ -116,10 +88,10 @@ def _raw(entry: dict[str, Any]) -> RawExchange:
     return RawExchange(
         method=str(request["method"]).upper(),
         url=str(request["url"]),
-        time=_time(entry.get("startedDateTime")),
+        time=_time(entry.get("startedDateTime"), zone),
         duration_ms=float(entry["time"]) if isinstance(entry.get("time"), int | float) and entry["time"] >= 0 else None,
         request_headers=headers,
-        request_body=_post(post),
+        request_body=_post(post, headers.get("content-length")),
         status=status,
         answer_headers=answer_headers,
         answer_body=body,
@@ -139,61 +111,60 @@ def _pairs(headers: Any) -> list[tuple[str, str]]:
     return out
 
 
-def _post(post: dict[str, Any]) -> str | None:
+def _post(post: dict[str, Any], length: str | None) -> str | None:
+    """The body as it was sent; rebuilt from its decoded pairs where only those are there (Firefox, Charles, Insomnia)."""
     text = post.get("text")
     if isinstance(text, str) and text:
-        if post.get("encoding") == "base64":
-            try:
-                return base64.b64decode(text).decode("utf-8", "replace")
-            except (ValueError, binascii.Error):
-                return text
-        return text
+        return _unpacked(text) if post.get("encoding") == "base64" else text
     params = post.get("params")
-    if isinstance(params, list) and params:  # Firefox and Charles: decoded pairs instead of the text
-        from urllib.parse import urlencode  # noqa: PLC0415
-
-        return urlencode([(str(p.get("name", "")), str(p.get("value", ""))) for p in params if isinstance(p, dict)])
+    if isinstance(params, list) and params:
+        pairs = [(str(p.get("name", "")), str(p.get("value", ""))) for p in params if isinstance(p, dict)]
+        as_given = "&".join(f"{name}={value}" for name, value in pairs)
+        # some write the pairs as they were sent, encoded: the length tells
+        return as_given if length == str(len(as_given)) else urlencode(pairs)
     return text if isinstance(text, str) else None
+
+
+def _unpacked(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode("utf-8", "replace")
+    except (ValueError, binascii.Error):
+        return text
 
 
 def _body(content: dict[str, Any]) -> str | None:
     text = content.get("text")
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > 2 * MOST_BODY:
         return None
     if content.get("encoding") == "base64":
-        if not _TEXT.search(str(content.get("mimeType", ""))):
-            return None
-        try:
-            return base64.b64decode(text).decode("utf-8", "replace")
-        except (ValueError, binascii.Error):
-            return text
+        return _unpacked(text) if _TEXT.search(str(content.get("mimeType", ""))) else None
     return text
 
 
-def _time(text: Any) -> float | None:
+def _time(text: Any, zone: tzinfo) -> float | None:
     if not isinstance(text, str):
         return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).timestamp()
 
 
-def _sanitized(raws: list[tuple[int, RawExchange]]) -> bool:
-    """Whether a browser left out credentials: many browser requests, and none shows a Cookie or an Authorization.
+def _sanitized(raws: list[RawExchange], of_chrome: bool) -> bool:  # noqa: FBT001 - what its creator is
+    """Whether a browser left out credentials: none shows a Cookie, a Set-Cookie or an Authorization.
 
-    A cookie that was set and never came back on the same host is the surest sign.
+    Either the browser is one that leaves them out unless asked not to, or so many requests without one are no chance.
     """
+    if any(raw.request_headers.keys() & _CREDENTIALS or "set-cookie" in raw.answer_headers for raw in raws):
+        return False
+    agents = [raw.request_headers.get("user-agent", "") for raw in raws]
+    versions = [int(match[1]) for agent in agents if (match := _CHROME.search(agent))]
+    if of_chrome and versions and max(versions) >= SANITIZES_SINCE:
+        return True
     browser = [
         raw
-        for _, raw in raws
-        if "mozilla/" in raw.request_headers.get("user-agent", "").lower()
-        or any(h.startswith("sec-") for h in raw.request_headers)
+        for raw, agent in zip(raws, agents, strict=True)
+        if "mozilla/" in agent.lower() or any(name.startswith("sec-") for name in raw.request_headers)
     ]
-    if len(browser) < 10 or len(browser) < len(raws) * 0.8:
-        return False
-    return not any(
-        raw.request_headers.keys() & {"cookie", "authorization"} or "set-cookie" in raw.answer_headers
-        for raw in browser
-    )
+    return len(browser) >= 10 and len(browser) >= len(raws) * 0.8
