@@ -63,7 +63,7 @@ def diagnose(frame: pl.DataFrame) -> pl.DataFrame:
     return follow(ranked)
 
 
-UNDERSTOOD = 0.12
+UNDERSTOOD = 0.25
 """A log entry whose best cause has less confidence, and that holds no OAuth error, tells of no failure."""
 
 

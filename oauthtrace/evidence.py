@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from oauthtrace.causes import causes, expression
+from oauthtrace.vantage import blind_spot
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 MOST = 5
@@ -56,7 +57,28 @@ def sentences(ranked: pl.DataFrame) -> pl.Series:
     for (cause_id,), group in ranked.with_row_index("row").group_by("cause"):
         signs = sorted((s for s in causes()[str(cause_id)].signs if s.say and s.weight > 0), key=lambda s: -s.weight)
         parts.append(_of_cause(group, [(s.when, s.say or "") for s in signs]))
-    return pl.concat(parts).sort("row")["evidence"]
+    told = pl.concat(parts).sort("row").with_columns(unseen=_blind_spots(ranked))
+    return told.select(
+        evidence=pl.when(pl.col("unseen").is_not_null())
+        .then(pl.concat_list("evidence", "unseen"))
+        .otherwise("evidence")
+    )["evidence"]
+
+
+SURE = 0.9
+"""Below this confidence the evidence also says what the log does not show."""
+
+
+def _blind_spots(ranked: pl.DataFrame) -> pl.Series:
+    """For each ranked failure what its log does not show of it; null where that would change nothing."""
+    columns = ["step", "status", "sees", "source_format"]
+    kinds = ranked.select(columns).unique()
+    said = [blind_spot(step, status, tuple(sees or ()), form or "") for step, status, sees, form in kinds.iter_rows()]
+    table = kinds.with_columns(pl.Series("unseen", said, dtype=pl.String))
+    unseen = ranked.select(*columns, "confidence").join(
+        table, on=columns, how="left", maintain_order="left", nulls_equal=True
+    )
+    return unseen.select(pl.when(pl.col("confidence") < SURE).then("unseen"))["unseen"]
 
 
 _SAYS = ("error", "error_code", "error_description", "transport_error", "status", "step")

@@ -6,12 +6,14 @@ needs two sides that were seen: where one is unknown the column is null, and no 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 
 from oauthtrace.context import announced, clients, logs, servers, sign_in, tokens
 
+Part = Callable[[pl.DataFrame], pl.DataFrame]
 ADDED: tuple[tuple[str, Any, str], ...] = (
     ("authorize_redirect_uri", pl.String, "redirect_uri of the same flow's authorize request"),
     ("redirect_vs_authorize", pl.String, "how redirect_uri differs from it: equal, absent, or one of redirect_uri.DIFFERENCES"),
@@ -113,22 +115,32 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
 )  # fmt: skip
 
 
+def at_unnamed_hosts(part: Part) -> Part:
+    """Let exchanges whose log does not write the host count as at one host, so that they are compared too."""
+
+    def with_place(frame: pl.DataFrame) -> pl.DataFrame:
+        done = part(frame.with_columns(pl.col("host").fill_null("")))
+        return done.with_columns(host=pl.when(pl.col("host") != "").then("host"))
+
+    return with_place
+
+
 def add_context(frame: pl.DataFrame) -> pl.DataFrame:
     """All columns of ADDED, for every exchange."""
     for part in (
-        sign_in.redirects,
+        at_unnamed_hosts(sign_in.redirects),
         sign_in.codes,
         sign_in.pkce,
-        clients.clients,
+        at_unnamed_hosts(clients.clients),
         tokens.refresh,
         tokens.tokens,
-        tokens.scopes,
+        at_unnamed_hosts(tokens.scopes),
         tokens.clocks,
-        servers.endpoints,
+        at_unnamed_hosts(servers.endpoints),
         sign_in.state,
         servers.documents,
         tokens.devices,
-        clients.differential,
+        at_unnamed_hosts(clients.differential),
         servers.flow_answers,
         servers.neighbours,
         announced.announced,
