@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench docs clean
 
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 BIN := .venv/bin
@@ -40,6 +40,9 @@ bench: setup
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+docs: setup  ## write docs/formats.md again
+	@$(BIN)/python docs/make.py
 
 gallery: setup  ## render the reports in reports/ again
 	.venv/bin/python reports/make.py

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 import shutil
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from sample_logs.make.formats import written
 
 SEED = 20260504
 OAUTH_SHARE = 0.02
@@ -205,7 +210,20 @@ def json_line(r: Request) -> str:
     ) + "\n"  # fmt: skip
 
 
-WRITERS = {"nginx-combined": combined, "json-access": json_line}
+def by_documentation(form: str) -> Callable[[Request], str]:
+    """What writes a line as the samples of a format are written."""
+    write, numbers = written.WRITERS[form], itertools.count(1)
+
+    def line(r: Request) -> str:
+        call = written.Call(r.at, r.client, r.method, r.host, r.target, r.status, r.took, r.agent, number=next(numbers))
+        return f"{write(call)}\n"
+
+    return line
+
+
+OTHERS = ("envoy-text", "istio-json", "aws-alb", "cloudflare")
+"""Formats that are measured beside nginx's, lines of text and of JSON, long and short."""
+WRITERS = {"nginx-combined": combined, "json-access": json_line} | {form: by_documentation(form) for form in OTHERS}
 
 
 def make(folder: Path, form: str, megabytes: int) -> Path:

@@ -16,6 +16,7 @@ from oauthtrace.context import add_context
 from oauthtrace.privacy import Redactor, load_key
 from oauthtrace.sources import Reading
 from oauthtrace.sources.intake import Progress, read_inputs
+from oauthtrace.sources.user import as_described
 
 CONTEXT = timedelta(days=1)
 """So much before ``since`` is taken from a database too: what worked before tells why something fails now."""
@@ -75,6 +76,12 @@ class Analysis:
             "failures": failures,
         }
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, what to change, and the incidents."""
+        from oauthtrace.report import summary  # noqa: PLC0415 - jinja2 only for those who look
+
+        return summary(self)
+
     def write_report(self, file: str | Path, **options: Any) -> None:
         """The HTML report, one self-contained file."""
         from oauthtrace.report import render  # noqa: PLC0415 - jinja2 only for those who want a report
@@ -87,6 +94,9 @@ def analyze(  # noqa: PLR0913 - the options of the command line, as keywords
     *,
     db: str | Path | None = None,
     input_format: str | None = None,
+    log_format: str | None = None,
+    mapping: str | Path | None = None,
+    assume_tz: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     client: str | None = None,
@@ -100,7 +110,11 @@ def analyze(  # noqa: PLR0913 - the options of the command line, as keywords
     Args:
         paths: files, folders, globs, or ``-`` for standard input. Without any, what ``db`` holds is analysed.
         db: DuckDB file to keep the exchanges in (and to read earlier ones from).
-        input_format: name of the format of all inputs, instead of sniffing.
+        input_format: name of the format of all inputs, instead of sniffing; with the carriers around it, as in
+            ``cri>nginx-combined``, or without.
+        log_format: the server's own format string, for the logs that fit it: see :mod:`oauthtrace.sources.log_format`.
+        mapping: TOML file that describes a JSON or delimited log: see :mod:`oauthtrace.sources.mapping`.
+        assume_tz: time zone of times that are written without one, as ``Europe/Berlin``; default UTC.
         since: only exchanges at or after this time; naive means UTC.
         until: only exchanges before this time; naive means UTC.
         client: only exchanges of this client_id.
@@ -110,15 +124,17 @@ def analyze(  # noqa: PLR0913 - the options of the command line, as keywords
         progress: called as bytes are read.
 
     Raises:
+        oauthtrace.sources.user.Unusable: one of the four that describe inputs is none.
         oauthtrace.sources.opening.UnreadableInput: an input does not exist or can't be opened.
         oauthtrace.store.StoreError: the database can't be used.
     """
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    how = as_described(input_format, log_format, mapping, assume_tz)
     if db is not None:
         from oauthtrace import store  # noqa: PLC0415 - duckdb only with a database
 
         with store.Store(db, key=key) as opened:
-            readings = opened.ingest(listed, input_format=input_format, progress=progress) if listed else []
+            readings = opened.ingest(listed, how=how, progress=progress) if listed else []
             named = {reading.file for reading in readings}
             readings += [reading for reading in opened.inputs() if reading.file not in named]
             exchanges = opened.exchanges(since=since and naive_utc(since) - CONTEXT, until=until and naive_utc(until))
@@ -126,7 +142,7 @@ def analyze(  # noqa: PLR0913 - the options of the command line, as keywords
         redactor = Redactor(key or load_key())
         readings = []
         frames = [exchange.empty()]
-        for reading, frame in read_inputs(listed, redactor, input_format=input_format, progress=progress):
+        for reading, frame in read_inputs(listed, redactor, how=how, progress=progress):
             if not (readings and readings[-1] is reading):
                 readings.append(reading)
             frames.append(frame)
@@ -178,6 +194,7 @@ def input_document(reading: Reading) -> dict[str, Any]:
         "records": reading.records,
         "exchanges": reading.exchanges,
         "rejected": reading.rejected,
+        "not_oauth": reading.not_oauth,
         "rejects": [{"position": r.position, "reason": r.reason, "excerpt": r.excerpt} for r in reading.rejects[:20]],
         "notes": list(reading.notes),
     }

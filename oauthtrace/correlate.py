@@ -226,7 +226,11 @@ def _adopt(frame: pl.DataFrame, pairs: pl.DataFrame, why: str) -> pl.DataFrame:
 def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
     """Exchanges without any key: same file and caller (or client, or host), without a long pause."""
     lone = (pl.len().over("label") == 1) & pl.col("joined_by").is_null()
-    is_text = (pl.col("step") == "event") & (of_text_log() | pl.col("client_id").is_null())
+    is_text = (
+        (pl.col("step") == "event")
+        & pl.col("client_address").is_null()
+        & (of_text_log() | pl.col("client_id").is_null())
+    )
     caller = (
         pl.when(is_text).then(pl.lit("log"))
         .when(pl.col("client_id").is_not_null()).then(pl.col("client_id"))
@@ -265,7 +269,10 @@ def _join_log_lines(frame: pl.DataFrame) -> pl.DataFrame:
     pause = (pl.col("time").diff().over("source_file") > pl.duration(seconds=EPISODE_S)) & (
         pl.len().over("source_file") > EPISODE_LINES
     )
-    other_client = (pl.col("client_id") != pl.col("client_id").forward_fill().shift(1)).over("source_file")
+    other_client = pl.any_horizontal(
+        (pl.col(c) != pl.col(c).forward_fill().shift(1)).over("source_file").fill_null(False)
+        for c in ("client_id", "client_address", "request_id")
+    )
     texts = texts.with_columns(cut=(pause | other_client).fill_null(False).cast(pl.Int64).cum_sum().over("source_file"))
     texts = texts.with_columns(part=pl.int_range(pl.len()).over("source_file", "cut") // EPISODE_LINES)
     groups = texts.select(
@@ -308,7 +315,7 @@ def has(fact: str) -> pl.Expr:
     return pl.col("facts").list.contains(fact).fill_null(False)
 
 
-TEXT_LOG = r"(?:^|>)(?:text|nginx-error|apache-error|oauth2-proxy|litellm-json)$"
+TEXT_LOG = r"(?:^|>)(?:text|nginx-error)$"
 """Source formats whose lines tell of one thing in several lines, in whatever carrier."""
 
 
@@ -333,7 +340,9 @@ def _mark_started_over(frame: pl.DataFrame) -> pl.DataFrame:
     )
     place = pl.concat_str("host", "path")
     came_back = (
-        frame.filter(callback).select("n", "source_file", "time", "client_address", place=place).drop_nulls("time")
+        frame.filter(callback)
+        .select("n", "source_file", "time", caller=pl.col("client_address").fill_null("-"), place=place)
+        .drop_nulls("time")
     )
     if came_back.is_empty():
         return frame
@@ -341,14 +350,14 @@ def _mark_started_over(frame: pl.DataFrame) -> pl.DataFrame:
         (pl.col("step") == "authorization") & (pl.col("prompt").fill_null("") != "none") & pl.col("time").is_not_null()
     ).select(
         "source_file",
-        "client_address",
         "time",
+        caller=pl.col("client_address").fill_null("-"),
         place=pl.col("redirect_uri").str.split("?").list.first().str.split("://").list.last(),
     )
     pairs = came_back.sort("time").join_asof(
         asked.drop_nulls("place").sort("time").with_columns(again=pl.lit(True)),
         on="time",
-        by=["source_file", "place", "client_address"],
+        by=["source_file", "place", "caller"],
         strategy="forward",
         tolerance=f"{STARTS_OVER_S}s",
         allow_exact_matches=False,

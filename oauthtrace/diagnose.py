@@ -28,6 +28,8 @@ from oauthtrace.providers import code as provider_code
 TEMPERATURE = 0.7
 BATCH_ROWS = 100_000
 CODE_WEIGHT, CODE_ALSO_WEIGHT = 3.6, 1.7
+OWN_CODE = 0.6
+"""Nats more for a code of the provider that answered, not of one that merely shares the word."""
 CODE_DOUBT = 0.2
 """Nats less for each cause of another family that a code may stand for."""
 STANDARD_WEIGHT, STANDARD_ALSO_WEIGHT = 0.9, 0.7
@@ -261,6 +263,7 @@ def _score_code(provider: str | None, error: str | None, error_code: str | None)
         if strong:
             family = found.cause.partition("/")[0]
             strangers = sum(not other.startswith(family) for other in found.also)
+            main += OWN_CODE * (found.provider == provider)
             main = main + 1.5 if not found.also else max(main - CODE_DOUBT * strangers, also)
         out[found.cause] = max(out.get(found.cause, 0.0), main)
         for other in found.also:

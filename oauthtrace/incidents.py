@@ -1,7 +1,8 @@
 """Failures -> incidents: what is broken, since when, whom it hits, whether it still goes on, and what changed at the onset.
 
-Root failures with the same cause, provider, client and endpoint are one incident; failures that merely follow from a
-root are counted with it. A server's own trouble (:data:`OF_THE_SERVER`) is one incident whichever clients it hits.
+Root failures with the same cause, provider, client, endpoint and wording are one incident; failures that merely follow
+from a root are counted with it. What is proved from the traffic is one thing however it is worded, and a server's own
+trouble (:data:`OF_THE_SERVER`) is one incident whichever clients it hits.
 
 The traffic an incident is measured against is that of its *place*: the same client at the same endpoint, or the whole
 host. The onset is where the share of failures rises: the lowest point of the cumulative sum of (failure - mean).
@@ -13,6 +14,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
+
+from oauthtrace.wording import wordings
 
 CHANGE = pl.Struct({"parameter": pl.String, "was": pl.String, "now": pl.String, "at": pl.Datetime("us")})
 COLUMNS: tuple[tuple[str, Any, str], ...] = (
@@ -27,6 +30,7 @@ COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("following", pl.Int64, "failures that merely follow from them"),
     ("flows", pl.Int64, "flows with a root failure"),
     ("clients", pl.Int64, "different clients hit"),
+    ("named", pl.List(pl.String), "some of the clients hit, the earliest"),
     ("users", pl.Int64, "different users hit, where the capture names them"),
     ("addresses", pl.Int64, "different addresses hit"),
     ("confidence", pl.Float64, "median over the root failures"),
@@ -58,21 +62,13 @@ OF_THE_SERVER = (
 WATCHED = ("secret_fp", "redirect_uri", "auth_method", "scope", "user_agent", "server_header", "jwt_kid")
 """Columns whose change at the onset is worth telling."""
 
-_NEEDED = (
-    "n",
-    "id",
-    "time",
-    "flow",
-    "client_id",
-    "host",
-    "path",
-    "step",
-    "provider",
-    "failed",
-    "healthy",
-    "user_fp",
-    "client_address",
-)
+_NEEDED = ("n", "id", "time", "flow", "client_id", "host", "path", "step", "failed", "healthy")
+_TOLD = (
+    "n", "id", "time", "flow", "host", "step", "provider", "user_fp", "client_address", "message",
+    "cause", "confidence", "proof", "caused_by",
+)  # fmt: skip
+"""Columns of exchanges and of failures that are looked at."""
+NAMED = 5
 EXAMINED = 400
 """So many incidents, the largest, get onset and changes: it bounds the work on hostile input."""
 
@@ -124,55 +120,60 @@ def find(failures: pl.DataFrame, exchanges: pl.DataFrame) -> Incidents:
 
 
 def _with_place(exchanges: pl.DataFrame) -> pl.DataFrame:
-    """Columns ``client`` (from the flow where needed), ``endpoint``, and the two keys of a place."""
+    """Columns ``client`` (from the flow where needed), ``endpoint``, and the two keys of a place.
+
+    Joins are narrow, and what they give is put beside the columns there are: a million rows are not copied each time.
+    """
     nameless = exchanges.filter(pl.col("client_id").is_null()).select("flow").unique()
     named = exchanges.select("flow", "client_id").filter(pl.col("client_id").is_not_null())
-    known = named.join(nameless, on="flow", how="semi").group_by("flow").agg(flow_client=pl.col("client_id").first())
-    needed = exchanges.select(*dict.fromkeys((*_NEEDED, *WATCHED)))
-    placed = needed.join(known, on="flow", how="left", maintain_order="left")
-    placed = placed.with_columns(client=pl.coalesce("client_id", "flow_client")).drop("flow_client")
-    paths = placed.select("path").unique().with_columns(endpoint=pl.col("path").str.replace_all(_IDS, "/*/"))
-    placed = placed.join(paths, on="path", how="left", maintain_order="left")
-    return placed.with_columns(
+    known = named.join(nameless, on="flow", how="semi").group_by("flow").agg(client=pl.col("client_id").first())
+    paths = exchanges.select("path").unique().with_columns(endpoint=pl.col("path").str.replace_all(_IDS, "/*/"))
+    placed = exchanges.select(*dict.fromkeys((*_NEEDED, *WATCHED))).with_columns(
+        *_beside(exchanges, known, "flow"), *_beside(exchanges, paths, "path")
+    )
+    return placed.with_columns(client=pl.coalesce("client_id", "client")).with_columns(
         of_host=pl.struct("host").hash(), of_client=pl.struct("client", "host", "endpoint").hash()
     )
 
 
+def _beside(frame: pl.DataFrame, table: pl.DataFrame, on: str, of: str | None = None) -> list[pl.Series]:
+    """A table's columns for each row of a frame, by the table's column ``on`` and the frame's ``of``."""
+    left = frame.select(pl.col(of or on).alias(on))
+    return left.join(table, on=on, how="left", maintain_order="left").drop(on).get_columns()
+
+
 def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Failures with ``root`` and ``incident``; what follows gets the incident of its root."""
-    told = failures.select("n", "cause", "confidence", "proof", "caused_by").join(
-        placed, on="n", how="left", maintain_order="left"
-    )
+    places = placed.select("n", "client", "endpoint", "of_host", "of_client")
+    told = failures.select(*_TOLD).with_columns(*_beside(failures, places, "n"))
     shared = pl.col("cause").is_in(OF_THE_SERVER)
     top = told.filter(~pl.col("caused_by").is_in(told["id"].implode()).fill_null(value=False))["id"]
     told = told.with_columns(
         place=pl.when(shared).then("of_host").otherwise("of_client"),
-        key_client=pl.when(~shared).then("client"),
         key_endpoint=pl.when(~shared).then("endpoint"),
         root=~pl.col("caused_by").is_in(top.implode()).fill_null(value=False),
     )
-    key = ["cause", "provider", "key_client", "host", "key_endpoint"]
-    named = (
-        told.filter("root")
-        .group_by(key, maintain_order=True)
-        .agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first()))
-    )
-    roots = told.filter("root").join(named, on=key, how="left", nulls_equal=True, maintain_order="left")
-    following = told.filter(~pl.col("root")).join(
-        roots.select(root_id="id", incident="incident"),
-        left_on="caused_by",
-        right_on="root_id",
-        how="inner",
-        maintain_order="left",
-    )
-    return pl.concat([roots, following.select(roots.columns)])
+    kind = pl.struct("cause", "provider", pl.when(~shared).then("client"), "host", "key_endpoint").hash()
+    worded = pl.col("root") & ~shared & ~pl.col("proof").fill_null(value=False)
+    told = told.with_columns(kind=kind, message=pl.when(worded).then("message"))
+    told = told.with_columns(wording=wordings(told["message"], told["kind"])).drop("message")
+    told = told.with_columns(kind=pl.struct("kind", "wording").hash()).drop("wording")
+    roots = told.filter("root").select("kind", "id")
+    named = roots.group_by("kind", maintain_order=True).agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first()))
+    told = told.with_columns(*_beside(told, named, "kind"))
+    root_of = told.filter("root").select("id", root_incident="incident")
+    told = told.with_columns(*_beside(told, root_of, "id", of="caused_by"))
+    incident = pl.when("root").then("incident").otherwise("root_incident")
+    keyed = told.with_columns(incident=incident).drop("kind", "root_incident").filter(pl.col("incident").is_not_null())
+    return keyed.sort(~pl.col("root"), maintain_order=True)
 
 
 def _counted(keyed: pl.DataFrame) -> pl.DataFrame:
     """One row an incident with what can be counted, the largest first."""
     roots = keyed.filter("root")
     steps_of_flow = keyed.group_by("flow").agg(steps=pl.len())
-    shown_best = roots.join(steps_of_flow, on="flow", how="left").sort(
+    candidates = roots.select("incident", "id", "flow", "proof", "confidence", "time")
+    shown_best = candidates.join(steps_of_flow, on="flow", how="left").sort(
         "proof", "confidence", "steps", "time", "id", descending=[True, True, True, False, False], nulls_last=True
     )
     best = shown_best.group_by("incident", maintain_order=True).agg(example=pl.col("id").first())
@@ -191,6 +192,7 @@ def _counted(keyed: pl.DataFrame) -> pl.DataFrame:
             count=pl.len(),
             flows=pl.col("flow").n_unique(),
             clients=pl.col("client").drop_nulls().n_unique(),
+            named=pl.col("client").drop_nulls().unique(maintain_order=True).head(NAMED),
             confidence=pl.col("confidence").median(),
             proof=pl.col("proof").fill_null(value=False).mean() >= 0.5,
             first=pl.col("time").min(),

@@ -11,7 +11,6 @@ nothing in any more.
 from __future__ import annotations
 
 import contextlib
-import hmac
 import json
 import os
 import secrets
@@ -27,8 +26,10 @@ import duckdb
 import polars as pl
 
 from oauthtrace import exchange
-from oauthtrace.privacy import Redactor
+from oauthtrace.capture import intake, journal
+from oauthtrace.privacy import Redactor, key_check
 from oauthtrace.sources import Reading, Reject, opening
+from oauthtrace.sources.choosing import AS_IT_COMES, How
 from oauthtrace.sources.resume import STATE, Resumer, Step
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ REJECTS: dict[str, str] = {"input": "VARCHAR", "position": "BIGINT", "reason": "
 
 class StoreError(Exception):
     """The database can't be used; the message names the file, the reason and the remedy in one line."""
+
+    is_locked = False
+    """Whether another process has the file, so that trying again helps."""
 
 
 def sql_type(dtype: Any) -> str:
@@ -97,6 +101,8 @@ class Store:
         self._given_key = key
 
     def __enter__(self) -> Self:
+        with contextlib.suppress(StoreError):  # it stays where it is; what is asked next says why
+            self.take_in_left_behind()
         return self
 
     def __exit__(
@@ -155,13 +161,13 @@ class Store:
     # --- taking in -------------------------------------------------------------------------------------------------
 
     def ingest(
-        self, paths: Iterable[str | Path], *, input_format: str | None = None, progress: Progress | None = None
+        self, paths: Iterable[str | Path], *, how: How = AS_IT_COMES, progress: Progress | None = None
     ) -> list[Reading]:
         """Take in what is new in some inputs since they were read last.
 
         Args:
             paths: files, folders, globs, or ``-``.
-            input_format: name of the format of all inputs, instead of sniffing.
+            how: what the user says of the inputs.
             progress: called with the file and the bytes read.
 
         Returns:
@@ -171,11 +177,11 @@ class Store:
             oauthtrace.sources.opening.UnreadableInput: a path that names nothing.
             StoreError: the database can't be written.
         """
-        files = [file for file in opening.expand(paths) if not self._is_own(file)]
+        files = [file for file in opening.expand(paths) if not self.is_own(file)]
         with self._open() as con:
             key = self._key(con)
             states = pl.DataFrame(con.sql("select * from inputs order by rowid"))
-        resumer = Resumer(key, {row["input"]: row for row in states.iter_rows(named=True)}, input_format, progress)
+        resumer = Resumer(key, {row["input"]: row for row in states.iter_rows(named=True)}, how, progress)
         batch, added, readings = _Batch(), Counter[str](), dict[int, tuple[Reading, str]]()
         for step in resumer.read(files):
             readings[id(step.reading)] = step.reading, step.input
@@ -186,9 +192,63 @@ class Store:
         added += self._write(batch)
         return self._tallied(list(readings.values()), added)
 
-    def _is_own(self, file: str) -> bool:
+    def take_in_left_behind(self) -> None:
+        """Take in the journals of live captures that ended without doing so themselves, and remove them.
+
+        Raises:
+            StoreError: the database can't be written, or a journal was made with another key.
+        """
+        for file in journal.files_of(self.path):
+            with journal.owned(file) as is_ours:
+                if is_ours:
+                    self.take_in(file)
+                    file.unlink(missing_ok=True)
+
+    def take_in(self, file: Path) -> int:
+        """Move what is new of a live capture's journal into the database.
+
+        Each part is one transaction with how far it reaches, so that nothing is taken in twice.
+
+        Returns:
+            How many exchanges are new.
+
+        Raises:
+            StoreError: the database can't be written, or the journal was made with another key.
+        """
+        with self._said_of(file):
+            header = intake.header_of(file)
+        if header is None:
+            return 0
+        with self._open() as con:
+            key = self._key(con)
+            states = pl.DataFrame(con.sql("select * from inputs where input = ?", params=[header["session"]]))
+        if header["key_check"] != key_check(key):
+            raise StoreError(f"{file}: made with another key than {self.path}; put that key into {self.key_file}")
+        session = intake.Session(header, Redactor(key), next(states.iter_rows(named=True), None))
+        added = 0
+        while True:
+            with self._said_of(file):
+                step = session.step(file, header["segment"])
+            if step is None:
+                return added
+            batch = _Batch()
+            batch.add(step)
+            added += self._write(batch).total()
+
+    @contextlib.contextmanager
+    def _said_of(self, file: Path) -> Iterator[None]:
+        """Why a journal can't be read, as one line."""
+        try:
+            yield
+        except (OSError, intake.JournalError) as error:
+            raise StoreError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+
+    def is_own(self, file: str) -> bool:
+        """Whether a file is the database itself, or lies beside it for its sake."""
         own = {self.path.name, self.key_file.name, f"{self.path.name}.wal"}
-        return file != "-" and Path(file).name in own and Path(file).resolve().parent == self.path.resolve().parent
+        name = Path(file).name
+        is_own = name in own or name.startswith(journal.name_of(self.path).name)
+        return file != "-" and is_own and Path(file).resolve().parent == self.path.resolve().parent
 
     def _tallied(self, readings: list[tuple[Reading, str]], added: Counter[str]) -> list[Reading]:
         """The readings with the exchanges that the database holds of their streams."""
@@ -285,9 +345,11 @@ class Store:
         lowered = text.lower()
         file = self.path
         if _is_locked(error):
-            return StoreError(
+            locked = StoreError(
                 f"{file}: another process has it open for writing and did not let go within {LOCK_WAIT_S:g} s; try again when it is done"
             )
+            locked.is_locked = True
+            return locked
         if "no space left" in lowered or "enospc" in lowered or "could not write" in lowered:
             return StoreError(
                 f"{file}: the disk is full; nothing of the last batch was kept, make room and run the same command again"
@@ -320,7 +382,7 @@ class Store:
         """The key of the fingerprints, made with the database; it must be the one that the database was begun with."""
         check = dict(con.execute("select name, value from meta").fetchall()).get("key_check")
         key = self._given_key or self._read_key(may_make=check is None)
-        own = hmac.digest(key, b"oauthtrace key check", "sha256")[:8].hex()
+        own = key_check(key)
         if check is None:
             con.execute("insert or replace into meta values ('key_check', ?)", [own])
         elif check != own:

@@ -718,7 +718,7 @@ def test_an_error_of_our_own_tells_no_secret(name: str, tmp_path: Path, monkeypa
         raise RuntimeError("a defect")
 
     monkeypatch.setattr("oauthtrace.oauth.observe._answer", broken)
-    monkeypatch.setattr("oauthtrace.sources.text._event", broken)
+    monkeypatch.setattr("oauthtrace.sources.text.event_of", broken)
     done = CliRunner().invoke(app, ["analyze", str(tmp_path / file_name)])
     told = done.output + repr(done.exception)
     assert [where for where, value in put.planted.items() if value in told] == []

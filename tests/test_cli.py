@@ -269,8 +269,9 @@ def test_database_ingest_report_rejects(run, tmp_path):
 def test_lists(run):
     from oauthtrace.causes import causes
     from oauthtrace.sources import formats
+    from oauthtrace.sources.carriers import carriers
 
-    for command, names in (("causes", causes()), ("formats", formats())):
+    for command, names in (("causes", causes()), ("formats", [*formats(), *carriers()])):
         table, document = run(command)[1], json.loads(run(command, "--format", "json")[1])
         assert all(name in table for name in names)
         assert {entry.get("id") or entry["name"] for entry in document} == set(names)

@@ -15,7 +15,15 @@ from oauthtrace.cli import app
 from oauthtrace.privacy import Redactor
 from oauthtrace.sources import Reading
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/architecture.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/architecture.md",
+    "docs/formats.md",
+    "docs/capture.md",
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -139,6 +139,32 @@ def test_ids_in_paths_do_not_split_an_incident():
     assert find(rows).table.height == 1
 
 
+@pytest.mark.parametrize(
+    ("messages", "incidents_found"),
+    [
+        (["Account is locked", "Account is locked"], 1),
+        (["Account is locked", "no row in table sessions"], 2),
+        (["User 4711 is locked", "User 8 is locked"], 1),
+        (["Sign-in failed", "Sign-in failed: the account is locked by policy"], 1),
+        (["Account is locked", None], 1),
+        (["wrong", "http://a.test/1 secret:0badcafe 17"], 1),
+        ([f"{name} went missing" for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gina")], 1),
+        (["anna", "bert", "carl", "dora", "emil", "fred", "gina"], 1),
+    ],
+    ids=["same", "different", "other number", "contained", "nothing said", "no words", "names", "only names"],
+)
+def test_a_clearly_different_message_is_another_incident(messages, incidents_found):
+    rows = series("x" * len(messages))
+    for one, message in zip(rows, messages, strict=True):
+        one["message"] = message
+    analysis = story.analysed(rows)
+    judged = {"cause": pl.lit("unknown/unclassified"), "proof": pl.lit(value=False), "caused_by": pl.lit(None, dtype=pl.String)}  # fmt: skip
+    failures = analysis.failures.with_columns(**judged)
+    assert incidents.find(failures, analysis.exchanges).table.height == incidents_found
+    proved = failures.with_columns(proof=pl.lit(value=True))
+    assert incidents.find(proved, analysis.exchanges).table.height == 1, "what is proved is one thing however worded"
+
+
 def test_without_times():
     rows = series("..xx")
     for one in rows:

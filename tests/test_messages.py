@@ -12,6 +12,24 @@ from hypothesis import strategies as st
 from oauthtrace.oauth.messages import expected_and_got, mask, normalise, read, vocabulary
 
 SAYS = {
+    # what stands around the words: brackets, quotes, markup, wrapped errors, names of products
+    "Jwt header [alg] is not supported": "algorithm unsupported",
+    "DPoP proof is missing": "dpop missing",
+    "invalid_claim: Invalid claim 'nonce'": "nonce wrong",
+    'HttpError: <HttpError 403 "Request had insufficient authentication scopes.">': "credentials insufficient",
+    "stored credential 7: refresh_token=None expires_in=3600": "refresh_token missing",
+    "token expired and there's no refresh token": "refresh_token missing",
+    "Unexpected token < in JSON at position 0": "phrase html_for_json",
+    "invalid character '<' looking for beginning of value": "phrase html_for_json",
+    "Invalid or expired token": "token wrong",
+    "The requested scope is invalid, unknown, or malformed": "scope wrong",
+    "The administrator has not consented to use the application": "phrase consent_missing",
+    "JWT not active yet": "token future",
+    'content-type was "text/plain", expected "application/json"': "content_type mismatch",
+    "redirect_uri did not match URI from initial request": "phrase initial_request",
+    "unable to find valid certification path to requested target": "endpoint untrusted",
+    "The requested redirect_uri is missing in the client configuration": "redirect_uri unknown",
+    "OIDC client authentication rejected": "client_credentials wrong",
     # redirect URI
     "The redirect_uri in the request does not match any of the registered ones": "redirect_uri mismatch",
     "redirect_uri_mismatch": "redirect_uri mismatch",
@@ -95,6 +113,10 @@ SAYS = {
 """Sentence -> concept that it must be read as, among others."""
 
 NOT_SAYS = {
+    "Invalid or expired token": "token expired",
+    "could not fetch token: 400 Bad Request": "connection unreachable",
+    "JWT not active yet": "token revoked",
+    "The provided authorization grant is invalid, expired, revoked, or was issued to another client": "grant wrong",
     "The authorization code is not expired": "code expired",
     "Refresh token was not used before": "refresh_token used",
     "Client secret is valid": "client_secret wrong",

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from oauthtrace import __version__
 from oauthtrace.cli.analyze import analyze
+from oauthtrace.cli.capture import capture
 from oauthtrace.cli.explain import explain
 from oauthtrace.cli.ingest import ingest
 from oauthtrace.cli.lists import causes, formats
@@ -51,7 +52,7 @@ def _mendable() -> Iterator[None]:
 
 def _line(error: Exception) -> str | None:
     """One line about an error that a user can mend; None of any other, which is a defect."""
-    if type(error).__name__ in ("UnreadableInput", "StoreError"):
+    if type(error).__name__ in ("UnreadableInput", "StoreError", "Unusable"):
         return str(error)
     if not hasattr(error, "format_message"):  # what typer raises about wrong usage, wherever it has its classes
         return None
@@ -87,7 +88,7 @@ def _program(
     """Options of the program itself."""
 
 
-for command in (analyze, ingest, report, explain, causes, formats, rejects):
+for command in (analyze, ingest, capture, report, explain, causes, formats, rejects):
     app.command()(command)
 
 

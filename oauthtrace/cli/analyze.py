@@ -1,5 +1,6 @@
 """``oauthtrace analyze``: the main job in one go."""
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oauthtrace.cli import options
+from oauthtrace.cli.report import Share, Template, Title, write
 
 if TYPE_CHECKING:
     from oauthtrace.sources import Reading
@@ -37,6 +39,9 @@ def analyze(  # noqa: PLR0913 - each is an option
     paths: options.Paths = None,
     *,
     report: Report = None,
+    title: Title = None,
+    share: Share = False,
+    template: Template = None,
     output: Printed = Output.table,
     db: options.Database = None,
     since: options.Since = None,
@@ -46,6 +51,9 @@ def analyze(  # noqa: PLR0913 - each is an option
     cause: options.Cause = None,
     fail_on: options.FailOn = None,
     input_format: options.InputFormat = None,
+    log_format: options.LogFormat = None,
+    mapping: options.Mapping = None,
+    assume_tz: options.AssumeTz = None,
     every: Every = False,
 ) -> None:
     """Tell why each failed OAuth exchange failed.
@@ -55,16 +63,23 @@ def analyze(  # noqa: PLR0913 - each is an option
     """
     if not paths and db is None:
         raise typer.BadParameter("nothing to analyse: give a PATH, or --db FILE.", param_hint="PATH")
+    if report is None and (title is not None or share or template is not None):
+        raise typer.BadParameter("--title, --share and --template say how a report is made: give --report FILE.html.")
     from oauthtrace import analysis  # noqa: PLC0415 - polars only when there is work
     from oauthtrace.cli import documents, summary, terminal  # noqa: PLC0415
     from oauthtrace.sources import opening  # noqa: PLC0415
 
-    files = list(opening.expand(paths or []))
+    passed_over: list[str] = []
+    files = list(opening.expand(paths or [], passed_over))
+    say_passed_over(passed_over)
     with terminal.progress(files) as progress:
         found = analysis.analyze(
             files,
             db=db,
             input_format=input_format,
+            log_format=log_format,
+            mapping=mapping,
+            assume_tz=assume_tz,
             since=since,
             until=until,
             client=client,
@@ -76,7 +91,7 @@ def analyze(  # noqa: PLR0913 - each is an option
     if files and not read_any and (db is None or found.exchanges.is_empty()):
         raise typer.Exit(2)
     if report is not None:
-        found.write_report(report)
+        write(found, report, title=title, share=share, template=template)
     if output is Output.table:
         summary.show(found, report=report, every=every)
     else:
@@ -88,6 +103,7 @@ def analyze(  # noqa: PLR0913 - each is an option
 def complain(readings: "list[Reading]", files: list[str]) -> bool:
     """Say on standard error which of the files could not be read and why; whether any could."""
     from oauthtrace.cli.terminal import say  # noqa: PLC0415
+    from oauthtrace.sources.choosing import UNSURE  # noqa: PLC0415
 
     named = set(files)
     ours = [reading for reading in readings if reading.file in named]
@@ -96,6 +112,23 @@ def complain(readings: "list[Reading]", files: list[str]) -> bool:
             reason = (
                 reading.rejects[0].reason if reading.rejects else next(iter(reading.notes), "nothing to read in it")
             )
-            remedy = "; name its format with --input-format" if reason == "no known format" else ""
+            remedy = "; name its format with --input-format" if reason.startswith("no known format") else ""
             say(("not read: ", "bold yellow"), f"{reading.file}: {reason}{remedy}")
+        for note in reading.notes:
+            if note.startswith(UNSURE):
+                say(("unsure: ", "bold yellow"), f"{reading.file}: {note}")
     return any(reading.format != "unknown" for reading in ours)
+
+
+def say_passed_over(files: list[str]) -> None:
+    """Say on standard error which files of folders and archives are no logs by their names."""
+    if not files:
+        return
+    from oauthtrace.cli.terminal import say  # noqa: PLC0415
+
+    endings = Counter(Path(file).suffix.lower() for file in files)
+    listed = " ".join(ending for ending, _ in endings.most_common(6))
+    say(
+        ("passed over: ", "dim"),
+        f"{len(files):,} files that are no logs by their names ({listed}); name one to have it read",
+    )

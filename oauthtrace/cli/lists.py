@@ -41,27 +41,29 @@ def causes(*, style: Style = Listing.table) -> None:
 
 
 def formats(*, style: Style = Listing.table) -> None:
-    """List the formats that can be read.
+    """List the formats that can be read, and the carriers that they may come in.
 
-    Each with what it can show: an access log has no bodies.
+    Each format with what it can show: an access log has no bodies.
     """
     from oauthtrace.cli.terminal import emit, rows, show  # noqa: PLC0415 - polars only when there is work
     from oauthtrace.sources import formats as known  # noqa: PLC0415
+    from oauthtrace.sources.carriers import carriers  # noqa: PLC0415
 
-    listed = sorted(known().items())
+    listed, outer = sorted(known().items()), sorted(carriers().items())
     if style is Listing.json:
-        emit(
-            json.dumps(
-                [{"name": name, "title": form.TITLE, "sees": list(form.SEES)} for name, form in listed],
-                ensure_ascii=False,
-                indent=2,
-            )
-        )
+        entries = [
+            {"name": name, "kind": "format", "title": form.TITLE, "sees": list(form.SEES)} for name, form in listed
+        ]
+        entries += [{"name": name, "kind": "carrier", "title": carrier.TITLE, "sees": []} for name, carrier in outer]
+        emit(json.dumps(entries, ensure_ascii=False, indent=2))
         return
     rows(("format", "what it is", "what it shows"), ((name, form.TITLE, " ".join(form.SEES)) for name, form in listed))
-    show(
-        (
-            "Told by content; --input-format NAME overrides. Compressed inputs (.gz .zst .bz2 .xz) are read as they are.",
-            "dim",
-        )
-    )
+    show("")
+    rows(("carrier", "what a format may come in"), ((name, carrier.TITLE) for name, carrier in outer))
+    show("")
+    for line in (
+        "Told by content, up to four carriers inside each other; --input-format overrides: cri>nginx-combined.",
+        "Compressed inputs (.gz .zst .bz2 .xz) and archives (.zip .tar) are read as they are.",
+        "Another layout: --log-format takes the server's own format string, --mapping a file that names the keys.",
+    ):
+        show((line, "dim"))

@@ -36,10 +36,12 @@ def moment(text: str) -> datetime:
 def _format(name: str | None) -> str | None:
     if name is None:
         return None
-    from oauthtrace.sources import formats  # noqa: PLC0415 - polars only when a format is named
+    from oauthtrace.sources.choosing import UnknownName, named  # noqa: PLC0415 - polars only when a format is named
 
-    if name not in formats():
-        raise typer.BadParameter(f"no format {name!r}; one of {', '.join(sorted(formats()))}.")
+    try:
+        named(name)
+    except UnknownName as error:
+        raise typer.BadParameter(f"{error}.") from error
     return name
 
 
@@ -133,7 +135,33 @@ InputFormat = Annotated[
     typer.Option(
         callback=_format,
         metavar="NAME",
-        help="Format of all inputs, instead of telling it by content; see `oauthtrace formats`.",
+        help="Format of all inputs, instead of telling it by content: nginx-combined, or with what it comes in, "
+        "cri>nginx-combined; see `oauthtrace formats`.",
+        show_default=False,
+    ),
+]
+LogFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STRING",
+        help="The server's own format string, as in its configuration: nginx log_format, Apache LogFormat, Envoy, HAProxy.",
+        show_default=False,
+    ),
+]
+Mapping = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.toml",
+        help="Describes a JSON or delimited log that no format knows; see docs/formats.md.",
+        show_default=False,
+    ),
+]
+AssumeTz = Annotated[
+    str | None,
+    typer.Option(
+        "--assume-tz",
+        metavar="ZONE",
+        help="Time zone of times that are written without one, e.g. Europe/Berlin; default UTC.",
         show_default=False,
     ),
 ]

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 Parts = list[str | tuple[str, str]]
 
 
-def show(found: Analysis, *, report: Path | None = None, every: bool = False) -> None:
+def show(found: Analysis, *, report: Path | str | None = None, every: bool = False) -> None:
     """Print the summary of an analysis."""
     input_rows(found.inputs)
     if found.inputs:
@@ -62,7 +62,7 @@ def show(found: Analysis, *, report: Path | None = None, every: bool = False) ->
 
 
 def input_rows(readings: list[Reading], *, added: bool = False) -> None:
-    """Print one line an input: file, format, records, exchanges, what was rejected and where; then its notes.
+    """Print one line an input: file, format, records, exchanges, the others, what was rejected and where; then its notes.
 
     Args:
         readings: the inputs; those that could not be read at all are left out.
@@ -76,20 +76,22 @@ def input_rows(readings: list[Reading], *, added: bool = False) -> None:
             r.format,
             _records(r),
             _count(r.exchanges, "exchange"),
+            f"{r.not_oauth:,} not OAuth",
             f"{r.added:,} new" if added else "",
             _rejected(r),
         )
         for r in read[:MOST_INPUTS]
     ]
     widths = [max(len(terminal.safe(cell)) for cell in column) for column in zip(*cells, strict=True)]
-    for name, form, records, exchanges, new, rejected in cells:
+    for name, form, records, exchanges, others, new, rejected in cells:
         parts: Parts = [
             name.ljust(widths[0] + 2),
             (form.ljust(widths[1] + 2), "dim"),
             f"{records.rjust(widths[2])}   {exchanges.rjust(widths[3])}",
+            (f"   {others.rjust(widths[4])}", "dim"),
         ]
         if added:
-            parts.append((f"   {new.rjust(widths[4])}", "bold"))
+            parts.append((f"   {new.rjust(widths[5])}", "bold"))
         terminal.show(*parts, (f"   {rejected}" if rejected else "", "yellow"))
     if rest := read[MOST_INPUTS:]:
         terminal.show(
@@ -260,7 +262,7 @@ def _compare(sent: str, label: str, other: str) -> None:
             terminal.console().print(terminal.words(" " * (INDENT + 8), (carets, style)), soft_wrap=True)
 
 
-def _end(table: pl.DataFrame, shown: pl.DataFrame, report: Path | None) -> None:
+def _end(table: pl.DataFrame, shown: pl.DataFrame, report: Path | str | None) -> None:
     ends = []
     if (more := table.height - shown.height) > 0:
         ends.append(f"…{more} more: --all")

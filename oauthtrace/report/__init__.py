@@ -23,7 +23,10 @@ from oauthtrace.report.words import code_pieces
 if TYPE_CHECKING:
     from oauthtrace.analysis import Analysis
 
-__all__ = ["render"]
+__all__ = ["render", "summary"]
+
+SUMMARISED = 20
+"""So many incidents are in a summary."""
 
 
 def render(
@@ -53,6 +56,12 @@ def render(
     )
 
 
+def summary(analysis: Analysis) -> str:
+    """Verdict and incidents of an analysis as a piece of HTML, for notebooks."""
+    page = _environment(None).get_template("summary.html.j2")
+    return page.render(report=build(analysis, detailed=0), t=texts(), most=SUMMARISED)
+
+
 def _environment(template_dir: str | Path | None) -> jinja2.Environment:
     folders: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(template_dir)] if template_dir else []
     environment = jinja2.Environment(
@@ -63,6 +72,7 @@ def _environment(template_dir: str | Path | None) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["pieces"] = code_pieces
+    environment.filters["data_link"] = _data_link
     return environment
 
 
@@ -70,6 +80,11 @@ def _asset(name: str, template_dir: str | Path | None) -> str:
     own = Path(template_dir) / name if template_dir else None
     raw = own.read_text("utf-8") if own and own.is_file() else files(__name__).joinpath(name).read_text("utf-8")
     return "\n" + raw.replace("\r\n", "\n").replace("</", "<\\/" if name.endswith(".js") else "<")
+
+
+def _data_link(json: str) -> str:
+    """An address that holds a JSON file itself: what it holds is no markup and no script, and asks for nothing."""
+    return f"data:application/json;base64,{base64.b64encode(json.encode()).decode()}"
 
 
 def _trusted(source: str) -> Markup:

@@ -69,11 +69,13 @@ def cases(shown: pl.DataFrame, failures: pl.DataFrame, exchanges: pl.DataFrame) 
 
 def _flows(examples: pl.DataFrame, exchanges: pl.DataFrame) -> dict[str, list[Row]]:
     centre = examples.group_by("flow").agg(centre=pl.col("n").first())
-    near = exchanges.join(centre, on="flow").filter(
-        (pl.col("n") - pl.col("centre")).abs().rank("ordinal").over("flow") <= FLOW_ROWS
+    near = (
+        exchanges.select("n", "flow")
+        .join(centre, on="flow")
+        .filter((pl.col("n") - pl.col("centre")).abs().rank("ordinal").over("flow") <= FLOW_ROWS)
     )
     flows: dict[str, list[Row]] = {}
-    for row in near.sort("n").iter_rows(named=True):
+    for row in exchanges.join(near.select("n"), on="n", how="semi").sort("n").iter_rows(named=True):
         flows.setdefault(row["flow"], []).append(row)
     return flows
 

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from oauthtrace.causes import Cause, causes
 from oauthtrace.report.around import Case
-from oauthtrace.report.curl import reproduce
+from oauthtrace.report.curl import command
 from oauthtrace.report.model import Check, Detail, Failed, Other
 from oauthtrace.report.panel import Panel
 from oauthtrace.report.panels import choose
+from oauthtrace.report.reproduce import request
 from oauthtrace.report.texts import counted, number, percent, plural, text, texts
 from oauthtrace.report.timeline import timeline
 from oauthtrace.report.words import NAME, Words, badge, sentence
@@ -29,6 +30,7 @@ def detail(case: Case, failures: list[Failed], words: Words) -> Detail:
     row, cause = case.incident, causes()[case.cause]
     total, proved = row["count"] + row["following"], bool(row["proof"])
     every = len(failures) == total
+    sent = request(case.row, words.show)
     shown = Detail(
         statement=words.heading(row),
         meta=list(_meta(row, words)),
@@ -41,7 +43,8 @@ def detail(case: Case, failures: list[Failed], words: Words) -> Detail:
         summary=cause.remedy.summary,
         check=_check(cause, case, words),
         timeline=timeline(case, words.show, words.clock, words.server(row)),
-        curl=reproduce(case.row, words.show),
+        request=sent,
+        curl=command(sent) if sent else None,
         proved=proved,
         evidence=[words.show(line, _SENTENCE) for line in case.row["evidence"] or ()],
         unseen=list(_unseen(case, cause, words, proved=proved)) or [text("sees.complete")],
@@ -70,7 +73,8 @@ def _meta(row: Row, words: Words) -> Iterator[str]:
         if state := words.state(row):
             yield state
     server, host = words.server(row), words.show(row["host"], NAME) if row["host"] else ""
-    yield server if host in ("", server) else f"{server}, {host}"
+    if row["host"] or row["provider"]:
+        yield server if host in ("", server) else f"{server}, {host}"
 
 
 def _unseen(case: Case, cause: Cause, words: Words, *, proved: bool) -> Iterator[str]:

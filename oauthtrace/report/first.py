@@ -86,12 +86,14 @@ def unit_table(exchanges: pl.DataFrame, members: pl.DataFrame, by: str) -> pl.Da
     )  # fmt: skip
     if by == "id":
         rank = pl.when(step == "event").then(4).otherwise(6)
-    units = exchanges.group_by(unit).agg(
-        first=pl.col("time").min(),
-        last=pl.col("time").max(),
-        client=pl.col("client_id").drop_nulls().first(),
-        kind=rank.min(),
-    )
+    units = exchanges.select(unit, first="time", last="time", client="client_id", kind=rank.cast(pl.Int8))
+    if by != "id":
+        units = units.group_by("unit").agg(
+            pl.col("first").min(),
+            pl.col("last").max(),
+            pl.col("client").drop_nulls().first(),
+            pl.col("kind").min(),
+        )
     names = dict(enumerate(_KINDS))
     return units.join(bad, on="unit", how="left").with_columns(
         kind=pl.col("kind").replace_strict(names, return_dtype=pl.String), bad=pl.col("bad").fill_null(value=False)
@@ -112,7 +114,7 @@ def _noun(bad: pl.DataFrame) -> str:
 def _kicker(analysis: Analysis, words: Words) -> str:
     names = [words.show(reading.file, 240).replace("\\", "/").rpartition("/")[2] for reading in analysis.inputs]
     if len(names) > 3:
-        names = [*names[:2], text("page.more_files", n=number(len(names) - 2))]
+        names = [*names[:2], text("page.more_names", n=number(len(names) - 2))]
     files = text("page.and").join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return " · ".join(
         part for part in (text("page.kicker"), files, words.clock.whole() or text("page.no_time")) if part
@@ -177,7 +179,7 @@ def _no_oauth(analysis: Analysis, words: Words) -> list[str]:
     hosts: Counter[str] = sum((reading.hosts for reading in analysis.inputs), Counter())
     named = [words.show(host, NAME) for host, _ in sorted(hosts.items(), key=lambda item: (-item[1], item[0]))]
     if len(named) > HOSTS:
-        named = [*named[:HOSTS], text("page.more_files", n=number(len(named) - HOSTS))]
+        named = [*named[:HOSTS], text("page.more_names", n=number(len(named) - HOSTS))]
     seen = [text("verdict.no_oauth_hosts", hosts=", ".join(named))] if named else []
     return [text("verdict.no_oauth_advice"), *seen, text("verdict.no_oauth_hint")]
 
@@ -215,6 +217,8 @@ def _share(lead: Row, words: Words) -> Figure:
 def _chart(lead: Row, noun: str, alike: pl.DataFrame, words: Words, *, stands_out: bool) -> Chart | None:
     onset = None
     if stands_out and lead["onset"] and lead["requests_before"] and lead["failures_since"] > 1:
-        label = text("chart.rise" if lead["failures_before"] else "chart.onset", when=words.clock(lead["onset"]))
+        earlier = alike.filter(pl.col("bad") & (pl.col("last") < lead["onset"])).height > 0
+        name = "rise" if lead["failures_before"] else "onset_of_lead" if earlier else "onset"
+        label = text(f"chart.{name}", when=words.clock(lead["onset"]))
         onset = lead["onset"], label, words.changed_short(lead)
     return chart(alike, noun, words.clock, onset)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from oauthtrace.report.chart import Chart
 from oauthtrace.report.panel import Panel
+from oauthtrace.report.reproduce import Request
 from oauthtrace.report.timeline import Timeline
 
 
@@ -42,10 +43,11 @@ class Other(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """One failure in a list."""
+    """One failure in a list. ``moment`` is its time as lists are sorted by."""
 
     id: str
     time: str
+    moment: str
     who: str
     request: str
     answer: str
@@ -66,6 +68,7 @@ class Detail:
     summary: str
     check: Check
     timeline: Timeline
+    request: Request | None
     curl: str | None
     proved: bool
     evidence: list[str]
@@ -81,7 +84,7 @@ class Detail:
 
 @dataclass(slots=True)
 class Incident:
-    """One row of the table; with ``detail`` where it is shown in full."""
+    """One row of the table; with ``detail`` where it is shown in full. ``first`` and ``confidence`` are what it is sorted by."""
 
     id: str
     title: str
@@ -93,6 +96,9 @@ class Incident:
     when: str
     state: str
     badge: Badge
+    first: str
+    confidence: str
+    going_on: bool
     detail: Detail | None = None
 
 
@@ -121,12 +127,13 @@ class First:
 
 @dataclass(slots=True)
 class Report:
-    """The whole page."""
+    """The whole page. ``postman`` is a collection as JSON, empty when nothing is known well enough to be sent again."""
 
     title: str
     first: First
     incidents: list[Incident]
     details: list[Incident]
+    postman: str
     more: str
     short: str
     inputs: list[Input]

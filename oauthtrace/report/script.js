@@ -52,10 +52,6 @@
     const ticket = article.querySelector(".ticket pre");
     const text = ticket.firstChild.nodeValue;
     article.querySelector("header").prepend(button(words.markdown, () => text, "ticket-copy"));
-    article.querySelector(".failures tbody").addEventListener("dblclick", (event) => {
-      const row = event.target.closest("tr");
-      if (row) getSelection().selectAllChildren(row);
-    });
     for (const details of all(".failures", article)) {
       details.addEventListener("toggle", () => {
         for (const row of all("tbody tr", details)) {
@@ -67,6 +63,33 @@
     }
   }
 
+  // sorting: up, down, and back to the given order; rows of notes stay below the row that they belong to
+  const collator = new Intl.Collator(document.documentElement.lang, { numeric: true });
+  for (const table of all("table[data-sortable]")) {
+    const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], groups = [];
+    for (const row of body.rows) {
+      if (row.classList.contains("note") && groups.length) groups[groups.length - 1].push(row); else groups.push([row]);
+    }
+    if (groups.length < 2) continue;
+    table.classList.add("sortable");
+    heads.forEach((head, column) => {
+      const key = (rows) => { const cell = rows[0].cells[column]; return cell.dataset.sort ?? cell.textContent; };
+      const orders = head.dataset.first === "descending" ? ["descending", "ascending", null] : ["ascending", "descending", null];
+      const sorter = document.createElement("button");
+      sorter.type = "button";
+      sorter.textContent = head.textContent;
+      sorter.addEventListener("click", () => {
+        const order = orders[(orders.indexOf(head.getAttribute("aria-sort")) + 1) % 3];
+        for (const other of heads) other.removeAttribute("aria-sort");
+        if (order) head.setAttribute("aria-sort", order);
+        const sign = order === "descending" ? -1 : 1;
+        const sorted = order ? [...groups].sort((a, b) => sign * collator.compare(key(a), key(b))) : groups;
+        body.append(...sorted.flat());
+      });
+      head.replaceChildren(sorter);
+    });
+  }
+
   // filter and expand
   const tools = document.getElementById("tools");
   if (!tools) return;
@@ -76,17 +99,20 @@
     const detail = document.getElementById(row.dataset.of);
     return { row, detail, text: (row.textContent + (detail ? detail.textContent : "")).toLowerCase() };
   });
-  search.addEventListener("input", () => {
+  const goingOn = document.getElementById("going-on");
+  const filter = () => {
     const wanted = search.value.trim().toLowerCase();
     let shown = 0;
     for (const { row, detail, text } of rows) {
-      const fits = text.includes(wanted);
+      const fits = text.includes(wanted) && (!goingOn?.checked || "goingOn" in row.dataset);
       row.hidden = !fits;
       if (detail) detail.hidden = !fits;
       shown += fits;
     }
-    found.textContent = !wanted ? "" : shown ? `${shown} / ${rows.length}` : found.dataset.none;
-  });
+    found.textContent = shown === rows.length ? "" : shown ? `${shown} / ${rows.length}` : found.dataset.none;
+  };
+  search.addEventListener("input", filter);
+  goingOn?.addEventListener("change", filter);
   const expand = document.getElementById("expand");
   expand.addEventListener("click", () => {
     const folded = all("details");

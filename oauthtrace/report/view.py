@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -15,9 +16,11 @@ from oauthtrace.report.around import cases
 from oauthtrace.report.detail import detail
 from oauthtrace.report.first import first_screen
 from oauthtrace.report.model import Failed, Incident, Input, Report
+from oauthtrace.report.postman import collection
+from oauthtrace.report.pseudonyms import Pseudonyms
 from oauthtrace.report.texts import counted, number, text
 from oauthtrace.report.times import Clock
-from oauthtrace.report.visible import Pseudonyms, plain
+from oauthtrace.report.visible import plain
 from oauthtrace.report.words import NAME, Words, badge
 from oauthtrace.sources import Reading
 
@@ -30,8 +33,18 @@ _LINE = 300
 Row = dict[str, Any]
 
 
-def build(analysis: Analysis, *, title: str | None = None, share: bool = False) -> Report:
-    """The view model of an analysis; with ``share``, names are replaced by pseudonyms."""
+def build(
+    analysis: Analysis, *, title: str | None = None, share: bool = False, detailed: int = DETAILED
+) -> Report:
+    """The view model of an analysis.
+
+    Args:
+        analysis: what was found.
+        title: of the page; default the verdict.
+        share: whether names are replaced by pseudonyms.
+        detailed: so many incidents are shown in full.
+
+    """
     exchanges, failures = analysis.exchanges, analysis.failures
     words = Words(_pseudonyms(analysis) if share else plain, Clock(exchanges["time"].min(), exchanges["time"].max()))  # type: ignore[arg-type]
     table, members = incidents.find(failures, exchanges)
@@ -40,16 +53,18 @@ def build(analysis: Analysis, *, title: str | None = None, share: bool = False) 
     )
     first = first_screen(analysis, table, members, words)
     listed = [_incident(row, words) for row in table.head(LISTED).iter_rows(named=True)]
-    shown = table.head(DETAILED)
+    shown = table.head(detailed)
     members_shown = _failures(shown, members, failures, words)
     for incident, case in zip(listed, cases(shown, failures, exchanges), strict=False):
         incident.detail = detail(case, members_shown.get(incident.id, []), words)
     details = [incident for incident in listed if incident.detail]
+    title = title or " ".join(part for part in first.verdict if part)
     return Report(
-        title=title or " ".join(part for part in first.verdict if part),
+        title=title,
         first=first,
         incidents=listed,
         details=details,
+        postman=_collection(title, details),
         more=_more(table),
         short=text("table.short", n=number(len(details))) if len(details) < len(listed) else "",
         inputs=[_input(reading, words) for reading in analysis.inputs[:INPUTS]],
@@ -69,6 +84,7 @@ def _pseudonyms(analysis: Analysis) -> Pseudonyms:
         clients=names("client_id", "similar_client", "jwt_azp"),
         hosts=[*names("host", "referer_host"), *hosts],
         addresses=names("client_address"),
+        programs=names("user_agent"),
         files=list(dict.fromkeys([reading.file for reading in analysis.inputs] + names("source_file"))),
     )
 
@@ -89,7 +105,19 @@ def _incident(row: Row, words: Words) -> Incident:
         when=words.when(row, more="incident.from_to", once="incident.once"),
         state=words.state(row),
         badge=badge(row["confidence"], proof=row["proof"]),
+        first=_sortable(row["first"]),
+        confidence=f"{row['confidence']:.3f}",
+        going_on=row["state"] == "going on",
     )
+
+
+def _collection(title: str, details: list[Incident]) -> str:
+    items = [(shown.statement, shown.summary, shown.request) for it in details if (shown := it.detail) and shown.request]
+    return collection(title, items) if items else ""
+
+
+def _sortable(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="milliseconds") if moment else ""
 
 
 def _more(table: pl.DataFrame) -> str:
@@ -130,6 +158,7 @@ def _failed(row: Row, words: Words) -> Failed:
     return Failed(
         id=row["id"],
         time=words.clock.exact(row["time"]) if row["time"] else "",
+        moment=_sortable(row["time"]),
         who=words.show(row["client_id"] or "", NAME),
         request=f"{words.show(row['method'] or '', 12)} {words.show(where, 160)}".strip(),
         answer=words.show(answer or text("failures.none"), 100),
@@ -172,7 +201,7 @@ def _notes(analysis: Analysis, words: Words, *, share: bool) -> list[str]:
     if len(analysis.inputs) > INPUTS:
         notes.append(text("read.more_inputs", n=number(len(analysis.inputs) - INPUTS)))
     if analysis.exchanges.height:
-        off = analysis.exchanges.filter(pl.col("clock_off_s").abs() > CLOCK_OFF_S)
+        off = analysis.exchanges.select("host", "clock_off_s").filter(pl.col("clock_off_s").abs() > CLOCK_OFF_S)
         for host, seconds in (
             off.group_by("host").agg(pl.col("clock_off_s").first()).sort("host").head(CLOCKS).iter_rows()
         ):

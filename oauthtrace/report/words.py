@@ -85,10 +85,18 @@ class Words:
         return self.show(row["host"], _CELL) if row["host"] else text("verdict.nobody")
 
     def hit(self, row: Row) -> Iterator[str]:
-        """How many clients, users and addresses are hit, where that is known."""
-        for noun, column, least in (("client", "clients", 2), ("user", "users", 1), ("address", "addresses", 1)):
-            if row[column] >= least:
+        """Which clients are hit, and how many users and addresses, where that is known."""
+        if row["clients"] > 1:
+            yield self.clients(row)
+        for noun, column in (("user", "users"), ("address", "addresses")):
+            if row[column]:
                 yield counted(noun, row[column])
+
+    def clients(self, row: Row) -> str:
+        """The clients by name, where there are several."""
+        names = [self.show(name, _CELL) for name in row["named"]]
+        more = row["clients"] - len(names)
+        return ", ".join([*names, *([text("page.more_names", n=number(more))] if more > 0 else [])])
 
     def when(self, row: Row, once: str = "incident.once", more: str = "incident.from_to") -> str:
         """First and last seen."""
@@ -154,8 +162,9 @@ _CODE = re.compile(
     r"\bhttps?(?:://|%3A%2F%2F)[^\s“”\"'<>;]*[^\s“”\"'<>.,;:)]"
     r"|\b[a-z]+(?:_[a-z0-9]+)+\b(?:=[^\s,;.”]+)?"
     r"|\b(?:secret|code|token|refresh|state|nonce|session|user|verifier|opaque|device):[0-9a-f]{8}\b"
+    r"|\$[A-Za-z_]\w+"
     r"|\bX-[A-Za-z-]+[A-Za-z]\b"
-    r"|\b(?:WWW-Authenticate|Content-Type|Set-Cookie|SameSite|Retry-After|Cache-Control)\b|\$[A-Z][A-Z_]+"
+    r"|\b(?:WWW-Authenticate|Content-Type|Set-Cookie|SameSite|Retry-After|Cache-Control)\b"
 )
 
 

@@ -10,6 +10,11 @@ A format module declares:
 - ``BY_LINE`` (optional, default false): positions are lines, and reading may begin at any line, so that a file that
   has grown is read from where the last run stopped; other formats are read whole each time;
 - ``starts(line) -> bool`` (optional, with ``BY_LINE``): whether a line surely begins a record, where records span lines.
+- ``line_of(line, zone) -> RawExchange | str`` (optional): the exchange of one line, or why it can't be read, so that the
+  line is understood among those of other formats too.
+
+A module may instead hold an object that has all that as ``FORMAT``: see :mod:`oauthtrace.sources.log_format` for logs
+with a format string, :mod:`oauthtrace.sources.json_format` for JSON lines.
 
 Compression, containers and file names are nobody's business here: see :mod:`oauthtrace.sources.opening` and ``carriers/``.
 """
@@ -20,8 +25,9 @@ import importlib
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -52,6 +58,19 @@ class Reject(NamedTuple):
     excerpt: str
 
 
+class Outer(Protocol):
+    """What carriers know of the lines that were in them."""
+
+    def line(self, number: int) -> int:
+        """The line of the file in which an inner line stood."""
+
+    def settle(self, row: Row, number: int) -> tuple[int, int]:
+        """That line, and how many inner lines stood in it before this one; gives a row without a sure time the carrier's."""
+
+    def begins(self, number: int) -> bool:
+        """Whether an inner line surely is the first of an entry, whatever it looks like."""
+
+
 @dataclass(slots=True)
 class Reading:
     """One input as it is read: its tally, and what its reader needs."""
@@ -71,6 +90,10 @@ class Reading:
     """Lines that earlier runs have read: reading began behind them."""
     added: int = 0
     """Exchanges that this run added to the database."""
+    zone: tzinfo = UTC
+    """Of times that are written without one."""
+    outer: Outer | None = None
+    """Where the lines stand in the file, and when they were written, as the carriers around them tell."""
 
     KEPT_REJECTS = 1000
 
@@ -78,8 +101,19 @@ class Reading:
         """Count a record that can't be read; the first thousand are kept with their reason."""
         self.rejected += 1
         if len(self.rejects) < self.KEPT_REJECTS:
+            if position is not None and self.outer is not None:
+                position = self.outer.line(position)
             place = None if position is None else self.lines_before + position
             self.rejects.append(Reject(place, reason, self.redactor.text(excerpt[:300])))
+
+    @property
+    def not_oauth(self) -> int:
+        """Records that are neither an exchange nor rejected: every record is one of the three."""
+        return self.records - self.exchanges - self.rejected
+
+    def settle_tally(self) -> None:
+        """Once an input is read: what broke off, or could not be read at all, counts as a record too."""
+        self.records = max(self.records, self.exchanges + self.rejected)
 
     def place(self, row: Row, position: int) -> Row:
         """Say in a row where it was read, and give it its id.
@@ -87,10 +121,14 @@ class Reading:
         The id is made of the record's place in its stream and of facts that no key changes: not of the file's name,
         so that a rotated, copied or compressed file gives the same ids.
         """
+        again = 0
+        if self.outer is not None:
+            position, again = self.outer.settle(row, position)
         position += self.lines_before
         row["source_file"], row["source_format"], row["source_position"] = self.file, self.format, position
         stream = self.origin or ("" if row.get("time") else self.file.rsplit("/", 1)[-1])
-        row["id"] = exchange_id(stream, position, *(unmarked(str(row.get(name))) for name in _ID_FACTS))
+        facts = [unmarked(str(row.get(name))) for name in _ID_FACTS]
+        row["id"] = exchange_id(stream, position, *facts, *([again] if again else ()))
         self.exchanges += 1
         return row
 
@@ -98,16 +136,23 @@ class Reading:
 class Format(Protocol):
     """What a format module offers."""
 
-    NAME: str
-    TITLE: str
-    SEES: tuple[str, ...]
-    sniff: Callable[[bytes], float]
-    read: Callable[[BinaryIO, Reading], Iterator[Row]]
+    @property
+    def NAME(self) -> str:  # noqa: N802 - as modules name it
+        """As ``--input-format`` takes it."""
 
+    @property
+    def TITLE(self) -> str:  # noqa: N802
+        """One line for ``oauthtrace formats``."""
 
-def by_line(name: str) -> bool:
-    """Whether a format is read line by line, so that reading may go on where it stopped."""
-    return bool(getattr(formats().get(name), "BY_LINE", False))
+    @property
+    def SEES(self) -> tuple[str, ...]:  # noqa: N802
+        """What it can show at all."""
+
+    def sniff(self, head: bytes, /) -> float:
+        """How surely it is this format, 0 to 1."""
+
+    def read(self, stream: BinaryIO, reading: Reading, /) -> Iterator[Row]:
+        """The rows of an input."""
 
 
 @cache
@@ -116,8 +161,9 @@ def formats() -> dict[str, Format]:
     found: dict[str, Any] = {}
     for module_info in pkgutil.walk_packages(__path__, f"{__name__}."):
         module = importlib.import_module(module_info.name)
-        if hasattr(module, "sniff"):
-            found[module.NAME] = module
+        form = getattr(module, "FORMAT", module)
+        if hasattr(form, "sniff") and hasattr(form, "read"):
+            found[form.NAME] = form
     for point in entry_points(group="oauthtrace.sources"):
         module = point.load()
         found[module.NAME] = module

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, tzinfo
+from functools import cache
+from typing import Any, BinaryIO
 
 from oauthtrace.oauth.endpoints import CANDIDATE
 from oauthtrace.oauth.observe import RawExchange, observe
-from oauthtrace.sources import Reading, Row, lines
+from oauthtrace.sources import Reading, Row, formats, lines
+from oauthtrace.sources.repair import parsed
 
 PREFILTER = f"(?i){CANDIDATE}"
 """A superset of the lines that tell of OAuth (Rust regex)."""
@@ -25,12 +28,44 @@ def read_lines(
         raw_of: the exchange of one line, or why it can't be read.
         pattern: lines that do not match it are not parsed (Rust regex).
     """
+    return read_entries(stream, reading, lambda line: (raw_of(line),), pattern)
+
+
+def read_entries(
+    stream: BinaryIO, reading: Reading, raws_of: Callable[[str], Sequence[RawExchange | str]], pattern: str = PREFILTER
+) -> Iterator[Row]:
+    """The rows of a log whose lines may hold several exchanges each, or none; else like :func:`read_lines`."""
     for number, line in lines.matching(stream, pattern, reading):
-        raw = raw_of(line)
-        if isinstance(raw, str):
-            reading.reject(number, raw, line)
-        elif (row := row_of(raw, reading)) is not None:
-            yield reading.place(row, number)
+        raws = raws_of(line)
+        reading.records += max(len(raws) - 1, 0)
+        for raw in raws:
+            if isinstance(raw, str):
+                reading.reject(number, raw, line)
+            elif (row := row_of(raw, reading)) is not None:
+                yield reading.place(row, number)
+
+
+def exchange_in(line: str, zone: tzinfo = UTC) -> RawExchange | None:
+    """The exchange of a line of whatever access log it is, those asked first whose lines look like no other's."""
+    texts, objects = _readers()
+    if line.lstrip().startswith("{"):
+        data = parsed(line)
+        if data is None:
+            return None
+        fitting = (form for form in objects if form.fits(data))
+        raws = (form.raw_of(data, zone) for form in fitting)
+    else:
+        raws = (form.line_of(line, zone) for form in texts)
+    return next((raw for raw in raws if isinstance(raw, RawExchange)), None)
+
+
+@cache
+def _readers() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The formats that can read a single line, of text and of JSON, the surest first."""
+    known = [form for form in formats().values() if hasattr(form, "line_of")]
+    known.sort(key=lambda form: -getattr(form, "sure", getattr(form, "SURE", 0.0)))
+    objects = tuple(form for form in known if hasattr(form, "fits"))
+    return tuple(form for form in known if form not in objects), objects
 
 
 def row_of(raw: RawExchange, reading: Reading) -> Row | None:

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from oauthtrace import exchange
-from oauthtrace.sources import CERTAIN_ENOUGH, HEAD_BYTES, Reading, Row, by_line, formats, opening, unmarked, weigh
+from oauthtrace.sources import Reading, Row, opening, unmarked
+from oauthtrace.sources.carriers import Setting
+from oauthtrace.sources.choosing import AS_IT_COMES, Choice, How, choose
+from oauthtrace.sources.peeling import Inside, Peeled
+from oauthtrace.sources.places import Cut
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,11 +60,7 @@ class Place:
 
 
 def read_inputs(
-    paths: Iterable[str | Path],
-    redactor: Redactor,
-    *,
-    input_format: str | None = None,
-    progress: Progress | None = None,
+    paths: Iterable[str | Path], redactor: Redactor, *, how: How = AS_IT_COMES, progress: Progress | None = None
 ) -> Iterator[tuple[Reading, pl.DataFrame]]:
     """Every input, read in frames of bounded size; the reading's tally is complete when its last frame has come.
 
@@ -71,14 +71,14 @@ def read_inputs(
     """
     for file in list(opening.expand(paths)):
         reading = Reading(file, redactor)
-        for rows in read_rows(file, reading, input_format, progress):
+        for rows in read_rows(file, reading, how, progress):
             yield reading, exchange.frame(rows)
 
 
 def read_rows(
     file: str,
     reading: Reading,
-    input_format: str | None = None,
+    how: How = AS_IT_COMES,
     progress: Progress | None = None,
     place: Place | None = None,
 ) -> Iterator[list[Row]]:
@@ -87,7 +87,7 @@ def read_rows(
     Args:
         file: path, or ``-`` for standard input.
         reading: takes format, tally, rejects and notes.
-        input_format: name of the format, instead of sniffing.
+        how: what the user says of the inputs.
         progress: called as bytes are read.
         place: where to begin; set to where the next run goes on. Without it everything is read, to the last byte.
     """
@@ -95,46 +95,94 @@ def read_rows(
         raw = opening.open_input(file)
     except opening.UnreadableInput as error:
         reading.reject(None, str(error).removeprefix(f"{file}: "))
+        reading.settle_tally()
         yield []
         return
     with raw:
         watched = _Watched(raw, file, progress)
         yielded = False
         try:
-            for rows in _batches(watched, file, reading, input_format, place):
+            for rows in _batches(watched, file, reading, how, place):
                 yielded = True
                 yield rows
         except Exception as error:  # noqa: BLE001 - any bytes may come, and foreign formats raise what they like
             reading.reject(None, f"can't be read on: {type(error).__name__}: {error}")
         if watched.error:
             reading.reject(reading.records + 1 if reading.records else None, f"reading stopped here: {watched.error}")
+        reading.settle_tally()
         if not yielded:
             yield []
 
 
-def _batches(
-    raw: _Watched, file: str, reading: Reading, input_format: str | None, place: Place | None
-) -> Iterator[list[Row]]:
-    head, stream = opening.with_head(cast("BinaryIO", raw), HEAD_BYTES)
-    chosen = input_format or choose(head, reading)
-    if chosen is None:
+def _batches(raw: _Watched, file: str, reading: Reading, how: How, place: Place | None) -> Iterator[list[Row]]:
+    head, stream = opening.with_first_lines(cast("BinaryIO", raw))
+    choice = choose(head, reading, how)
+    if choice is None:
         return
-    reading.format = chosen
-    if not by_line(chosen):
-        yield from _listed(formats()[chosen].read(stream, reading))
-        return
-    reading.origin = origin_of(head, reading.redactor)
-    if place is None:
-        yield from _listed(formats()[chosen].read(stream, reading))
+    reading.format, reading.zone = choice.name, how.zone
+    if choice.by_line:
+        reading.origin = origin_of(head, reading.redactor)
+    if place is None or not choice.by_line:
+        yield from _listed(_inside(choice, stream, file, reading).rows())
         return
     reading.lines_before = place.lines
     if raw.seek(place.position):
         stream = cast("BinaryIO", raw)
     else:
         skip(stream, place.position)
-    tap = Tap(stream, place, leave_last=is_live(file))
-    yield from _listed(formats()[chosen].read(io.BufferedReader(tap, CHUNK_BYTES), reading))
-    tap.settle(getattr(formats()[chosen], "starts", None))
+    live = is_live(file)
+    tap = Tap(stream, place, leave_last=live)
+    inside = _inside(choice, cast("BinaryIO", io.BufferedReader(tap, CHUNK_BYTES)), file, reading, leave_open=live)
+    yield from _listed(inside.rows())
+    inside.settle(tap)
+
+
+@dataclass(slots=True)
+class _Inside:
+    """What is in an input's carriers, if it has any."""
+
+    choice: Choice
+    stream: BinaryIO
+    reading: Reading
+    peeled: Peeled | None = None
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the format that is inside."""
+        if self.peeled is None:
+            yield from self.choice.form.read(self.stream, self.reading)
+            return
+        if getattr(self.choice.form, "BY_LINE", False):
+            self.reading.outer = self.peeled
+        try:
+            yield from self.choice.form.read(cast("BinaryIO", Inside(self.peeled)), self.reading)
+        finally:
+            self.reading.outer = None
+            self.reading.records += self.peeled.left_out
+            if self.peeled.error:
+                self.reading.reject(None, f"reading stopped here: {self.peeled.error}")
+
+    def settle(self, tap: Tap) -> None:
+        """Move the place back to where something may still grow."""
+        if self.peeled is None:
+            tap.settle(getattr(self.choice.form, "starts", None))
+        elif self.peeled.cut is not None:
+            tap.cut(self.peeled.cut, self.peeled.records)
+
+
+def _inside(choice: Choice, stream: BinaryIO, file: str, reading: Reading, *, leave_open: bool = False) -> _Inside:
+    if not choice.chain:
+        return _Inside(choice, stream, reading)
+    peeled = Peeled(
+        stream,
+        choice.chain,
+        Setting(reading.zone, opening.changed(file)),
+        document=choice.document,
+        starts=getattr(choice.form, "starts", None),
+        leave_open=leave_open,
+        levels=choice.form.NAME == "text",
+        provider_in=getattr(choice.form, "provider_in", None),
+    )
+    return _Inside(choice, stream, reading, peeled)
 
 
 def _listed(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -153,26 +201,6 @@ def _listed(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def choose(head: bytes, reading: Reading) -> str | None:
-    """The format of an input by its first bytes; None, with the reason in the reading, when it is nothing to read."""
-    if not head.strip():
-        reading.notes.append("the file is empty")
-        return None
-    scored = weigh(head)
-    best, name = scored[0]
-    if best >= CERTAIN_ENOUGH:
-        return name
-    if any(score > 0 and other == "text" for score, other in scored):
-        return "text"
-    binary = b"\0" in head
-    reading.reject(
-        None,
-        "not text and no known capture format" if binary else "no known format",
-        "" if binary else head[:60].decode("utf-8", "replace"),
-    )
-    return None
-
-
 # --- growing files ----------------------------------------------------------------------------------------------------
 
 
@@ -185,9 +213,12 @@ def origin_of(head: bytes, redactor: Redactor) -> str:
 
 def is_live(file: str) -> bool:
     """Whether a file may be in the middle of being written: plain, and changed a moment ago."""
-    if file == "-" or opening.is_compressed(file):
+    path = opening.path_of(file)
+    if file == "-":
+        return opening.standard_input is not None and not opening.standard_input.ended
+    if path is None or opening.is_compressed(path):
         return False
-    return time.time() - os.stat(file).st_mtime < LIVE_S  # noqa: PTH116 - a path string, once per file
+    return time.time() - os.stat(path).st_mtime < LIVE_S  # noqa: PTH116 - a path string, once per file
 
 
 def skip(stream: BinaryIO, size: int) -> None:
@@ -208,7 +239,7 @@ class Tap(io.RawIOBase):
     def __init__(self, stream: BinaryIO, place: Place, *, leave_last: bool) -> None:
         self._stream, self._place, self._leave_last = stream, place, leave_last
         self._ready, self._held = memoryview(b""), b""
-        self._begin = place.position
+        self._begin, self._lines = place.position, place.lines
         place.complete, place.open_records = True, 0
 
     def readable(self) -> bool:
@@ -268,6 +299,21 @@ class Tap(io.RawIOBase):
                 place.open_records += records
                 place.tail = place.tail[:-size]
                 return
+
+    def cut(self, cut: Cut, records: int) -> None:
+        """Where carriers were taken off: move the place back to a line from which on something may still grow.
+
+        Args:
+            cut: that line, counted from where this run began.
+            records: all that were read.
+        """
+        place = self._place
+        back = place.position - (self._begin + cut.offset)
+        place.position -= back
+        place.lines = self._lines + cut.line - 1
+        place.open_records = records - cut.records
+        place.tail = place.tail[:-back] if 0 < back < len(place.tail) else b"" if back else place.tail
+        place.complete = place.complete and not self._leave_last
 
 
 class _Watched:

@@ -84,6 +84,8 @@ def _ahead(stream: BinaryIO, pattern: str | None) -> Iterator[_Passed]:
 def matching(stream: BinaryIO, pattern: str | None, reading: Reading) -> Iterator[tuple[int, str]]:
     """(1-based line number, line) of every line that the pattern (Rust regex, null: all) lets pass; counts all records."""
     before = 1
+    if pattern is not None and (narrow := getattr(stream, "narrow", None)) is not None:
+        narrow(pattern)  # lines that stand in carriers need not be unpacked to be passed over
     for passed in _ahead(stream, pattern):
         reading.records += passed.records
         for place, line in zip(passed.places, passed.texts, strict=True):

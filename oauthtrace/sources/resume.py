@@ -6,6 +6,7 @@ compressed it is the same log, truncated or begun anew it is another. A capture 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import os
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oauthtrace.privacy import Redactor
-from oauthtrace.sources import HEAD_BYTES, Reading, Row, by_line, opening
-from oauthtrace.sources.intake import CHUNK_BYTES, Place, Progress, choose, origin_of, read_rows, skip
+from oauthtrace.sources import Reading, Row, archives, opening
+from oauthtrace.sources.choosing import AS_IT_COMES, Choice, How, choose
+from oauthtrace.sources.intake import CHUNK_BYTES, Place, Progress, origin_of, read_rows, skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,28 +82,32 @@ class Resumer:
     Args:
         key: fingerprint key.
         known: state of each stream by its key; goes on as inputs are read.
-        input_format: format of all inputs, instead of sniffing.
+        how: what the user says of the inputs.
         progress: called as bytes are read.
     """
 
     def __init__(
-        self, key: bytes, known: dict[str, State], input_format: str | None = None, progress: Progress | None = None
+        self, key: bytes, known: dict[str, State], how: How = AS_IT_COMES, progress: Progress | None = None
     ) -> None:
         self._key, self._redactor, self._known = key, Redactor(key), known
-        self._input_format, self._progress = input_format, progress
+        self._how, self._progress = how, progress
 
     def read(self, files: Iterable[str]) -> Iterator[Step]:
         """All that is new in some files, and in those that these were rotated to since."""
         for file in self._with_rotated(list(files)):
             if (unchanged := self._unchanged(file)) is not None:
                 yield from self._same(file, unchanged)
-            elif file != "-" and (form := self._input_format or self._format_of(file)) and not by_line(form):
+            elif (
+                opening.path_of(file) is not None
+                and (choice := self._choice_of(file)) is not None
+                and not choice.by_line
+            ):
                 yield from self._capture(file)
             else:
                 yield from self._log(file)
 
-    def _format_of(self, file: str) -> str | None:
-        return choose(_head(file), Reading(file, self._redactor))
+    def _choice_of(self, file: str) -> Choice | None:
+        return choose(_head(file), Reading(file, self._redactor), self._how)
 
     # --- nothing new ----------------------------------------------------------------------------------------------
 
@@ -147,6 +153,7 @@ class Resumer:
     def _reading_of(self, state: State) -> Reading:
         reading = Reading(state["file"], self._redactor, state["format"], state["records"], 0, state["rejected"])
         reading.notes, reading.hosts = list(state["notes"] or ()), Counter(json.loads(state["hosts"] or "{}"))
+        reading.origin = state["origin"] or ""
         return reading
 
     # --- captures -------------------------------------------------------------------------------------------------
@@ -162,7 +169,7 @@ class Resumer:
         key = earlier["input"] if earlier else content[:16]
         reading = Reading(file, self._redactor)
         facts = _facts(file)
-        for rows in read_rows(file, reading, self._input_format, self._progress):
+        for rows in read_rows(file, reading, self._how, self._progress):
             yield Step(reading, key, rows)
         state = self._state(reading, key, Place(), facts, content)
         yield Step(reading, key, reopened=-1 if earlier else None, state=state)
@@ -170,11 +177,11 @@ class Resumer:
     def _hash_of_file(self, file: str) -> str:
         digest = hmac.new(self._key, digestmod="sha256")
         try:
-            with Path(file).open("rb") as raw:
+            with opening.open_input(file) as raw:
                 while data := raw.read(CHUNK_BYTES):
                     digest.update(data)
-        except OSError:
-            return ""
+        except Exception as error:  # noqa: BLE001 - decompressors raise what they like; reading says what is wrong
+            digest.update(repr(error).encode())
         return digest.hexdigest()[:32]
 
     # --- logs -----------------------------------------------------------------------------------------------------
@@ -191,7 +198,7 @@ class Resumer:
             reading = Reading(known["file"] if moved and _is_there(known) else file, self._redactor)
             key, reopened = known["input"], place.lines
         begun_anew = known is None and any(s["file"] == file and s["origin"] for s in self._known.values())
-        for rows in read_rows(file, reading, self._input_format, self._progress, place):
+        for rows in read_rows(file, reading, self._how, self._progress, place):
             key = key or self._new_key(reading)
             yield Step(reading, key, rows, reopened)
             reopened = None
@@ -207,7 +214,12 @@ class Resumer:
         if (copied and known and place.position == known["position"]) or not (reading.records or reading.rejected):
             yield Step(reading, key)
             return
-        state = self._state(reading, key, place, facts, self._hash(place.tail[-CHECK_BYTES:]))
+        tail = (
+            place.tail
+            if len(place.tail) >= min(place.position, CHECK_BYTES)
+            else _bytes_before(file, place.position, CHECK_BYTES)
+        )
+        state = self._state(reading, key, place, facts, self._hash(tail[-CHECK_BYTES:]))
         yield Step(reading, key, renamed=moved, state=state)
 
     def _matching(self, file: str, facts: State) -> tuple[State | None, Place]:
@@ -220,7 +232,8 @@ class Resumer:
         for state in sorted(states, key=lambda s: -s["position"]):
             tail = _bytes_before(file, state["position"], CHECK_BYTES)
             if self._hash(tail) == state["check_hash"]:
-                same_format = state["format"] == (self._input_format or self._format_of(file))
+                choice = self._choice_of(file)
+                same_format = choice is not None and state["format"] == choice.name
                 return state, Place(state["position"], state["lines"], tail, resumed=True) if same_format else Place()
         place = ("device", "inode")
         return next(
@@ -285,7 +298,8 @@ class Resumer:
 
 def _stat(file: str) -> os.stat_result | None:
     try:
-        return None if file == "-" else Path(file).stat()
+        path = opening.path_of(file)
+        return None if path is None else opening.file_stat(path)
     except OSError:
         return None
 
@@ -295,10 +309,15 @@ def _facts(file: str) -> State:
     stat = _stat(file)
     if stat is None:
         return {"device": 0, "inode": 0, "size": 0, "changed_ns": 0}
+    inode = stat.st_ino
+    if opening.path_of(file) == file and not Path(file).exists():  # a member of an archive has none of its own
+        inode = int.from_bytes(
+            hashlib.blake2b(f"{inode} {file.partition(archives.MARK)[2]}".encode(), digest_size=8).digest()
+        )
     # devices and inodes may use all 64 bits, the database's integers have a sign
     return {
         "device": stat.st_dev & (2**63 - 1),
-        "inode": stat.st_ino & (2**63 - 1),
+        "inode": inode & (2**63 - 1),
         "size": stat.st_size,
         "changed_ns": stat.st_mtime_ns,
     }
@@ -324,11 +343,11 @@ def _find_inode(folder: Path, device: int, inode: int) -> str | None:
 
 def _head(file: str) -> bytes:
     """The first bytes of a file; none of standard input, which can be read only once."""
-    if file == "-":
+    if opening.path_of(file) is None:
         return b""
     try:
         with opening.open_input(file) as raw:
-            return opening.with_head(raw, HEAD_BYTES)[0]
+            return opening.with_first_lines(raw)[0]
     except Exception:  # noqa: BLE001 - decompressors raise what they like; reading the file says what is wrong
         return b""
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, tzinfo
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from oauthtrace.oauth import errors
 from oauthtrace.oauth.endpoints import CANDIDATE
+from oauthtrace.oauth.messages import absent_values
 from oauthtrace.oauth.observe import RawExchange, naive_utc, observe
 from oauthtrace.providers import find_codes, provider_of
-from oauthtrace.sources import Reading, Row, lines, lines_of
-from oauthtrace.sources.gateways import json_lines, nginx_combined
-from oauthtrace.sources.times import clf_time, to_epoch
+from oauthtrace.sources import Reading, Row, access, lines, lines_of
+from oauthtrace.sources.times import clf_time, to_epoch, utime, yearless
 
 NAME = "text"
 TITLE = "any text log of an application, library, proxy or server (fallback)"
@@ -31,12 +32,15 @@ ABOUT_OAUTH = re.compile(
     r"oauth|oidc|open ?id|\bcsrf\b|mismatching_?state|authlib|nimbus|cors policy|access-control-allow|jwks?\b|jwt|id[_ ]?token|access[_ -]?token|refresh(?:ing)?[_ -]?(?:the )?(?:\w+ )?token|bearer|redirect[_ ]?ur[il]|client[_ -]?(?:id|secret|assertion|credentials|authentication)\b"
     r"|authori[sz]ation[_ ]?(?:code|server|endpoint|request|grant)|code[_ ]?(?:verifier|challenge|exchange)|token[_ ](?:endpoint|exchange|request|response|refresh)|pkce|grant[_ ]?type|invalid_grant|invalid_client"
     r"|\b(?:csrf_detected|invalid_credentials|state (?:mismatch|parameter)|nonce mismatch|single sign-?on|sso\b|well-known|issuer|token url|userinfo|social ?auth|socialite|omniauth|passport-|next-?auth|keycloak|authentik|entra|adal|msal|cognito|okta|auth0)\b"
-    r"|AADSTS\d|AADB2C\d|fetch(?:ing)? token|consent|dpop|scopes?\b.*(?:insufficient|invalid|grant)|insufficient.*scopes?|invalidstate|login provider|identity provider",
+    r"|AADSTS\d|AADB2C\d|fetch(?:ing)? token|consent|dpop|scopes?\b.*(?:insufficient|invalid|grant)|insufficient.*scopes?|invalidstate|login provider|identity ?provider|\"error\": ?\"access_denied\""
+    r"|unauthorized_client|unsupported_(?:grant|response)_type|invalid_(?:scope|token|redirect_uri|request_uri)|missing_scope|insufficient_scope|token_(?:revoked|expired)|no secret[_ ]key was set|session[_ ]?secret|\bstate\b.{0,3} (?:mismatch|parameter|does not match)"
+    r"|client registration|registration_endpoint|\bauth(?:orization)?[ _-]?servers?\b|authorized party|\bazp\b|polling state|code_expired|device[_ ]?code|authorization_pending|security ?token|audience validation|\bIDX\d{5}\b|remote login|\bkid\b"
+    r"|\btokens?\b.*(?:issuer|audience|signature|claims?\b|not for us)|(?:issuer|audience|signature|claims?\b).*\btokens?\b",
     re.IGNORECASE,
 )
 FAILED = re.compile(
     r"\b(?:error|err|fatal|fata|crit(?:ical)?|severe|alert|emerg|panic|exception|traceback|fail(?:ed|ure|s|ing)?|denied|refused|rejected|invalid|unauthori[sz]ed|forbidden|mismatch|could ?n.t|cannot|unable|missing|expired|revoked|not (?:found|allowed|match|valid|supported|registered|active|configured|authori[sz]ed)|unsupported|timed? ?out|too big|denied|unknown|insufficient|replay|disabled|blocked|bad request|does not match|csrf)"
-    r"|(?:Error|Exception|Failure|_ERROR|_error)\b|\b(?:4\d\d|5\d\d) [A-Z][a-z]+|\berror=|\[(?:error|crit|warn)\]",
+    r"|(?:Error|Exception|Failure|_ERROR|_error|[a-z](?:NotFound|Mismatch|Invalid|Expired|Missing|Denied))\b|\b(?:wrong|incorrect|unexpected|not for us|differ(?:s|ent)|does ?n[o']?t|bad token|untrusted|unverified|no longer)\b|\b(?:4\d\d|5\d\d) [A-Z][a-z]+|\berror=|\[(?:error|crit|warn)\]",
     re.IGNORECASE,
 )
 CALM = re.compile(
@@ -49,12 +53,21 @@ SURELY_FAILED = re.compile(
 )
 INTERESTING = rf"(?i){CANDIDATE}|{ABOUT_OAUTH.pattern}|oauth|oidc|openid|jwt|jwks|sso|bearer|consent|keycloak|grant|csrf|nonce|issuer|pkce|aadsts|aadb2c|upstream|invalidstate|socialite|omniauth|msal|\bscope|certificate|sign"
 
-_TIMES: tuple[tuple[re.Pattern[str], str | None], ...] = (
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)?"), None),
-    (re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?"), "%Y/%m/%d %H:%M:%S"),
-    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?"), "clf"),
-    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}"), "%a %b %d %H:%M:%S %Y"),
-    (re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\b"), "syslog"),
+
+def _iso(text: str, zone: tzinfo) -> float | None:
+    return to_epoch(text.replace(" +", "+").replace(" -", "-") if text.count(" ") > 1 else text, zone)
+
+
+def _syslog(text: str, zone: tzinfo) -> float | None:
+    return yearless(text, time.time(), zone)
+
+
+_TIMES: tuple[tuple[re.Pattern[str], Callable[[str, tzinfo], float | None]], ...] = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)?"), _iso),
+    (re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?"), to_epoch),
+    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?"), clf_time),
+    (re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}"), utime),
+    (re.compile(r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\b"), _syslog),
 )
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _CONTINUES = re.compile(
@@ -75,10 +88,16 @@ _ERROR_WORD = re.compile(
     r"\b(invalid_(?:grant|client|request|scope|token|redirect_uri|target|dpop_proof|credentials|code|user_credentials|client_credentials|client_secret|state|issuer|id_token|request_object|client_metadata)|unauthorized_client|access_denied|unsupported_(?:grant|response|token)_type|server_error|temporarily_unavailable"
     r"|insufficient_scope|login_required|interaction_required|consent_required|expired_token|slow_down|authorization_pending|use_dpop_nonce|redirect_uri_mismatch|csrf_detected|bad_verification_code|incorrect_client_credentials|invalid_nonce|user_not_found|client_not_found|authorization_request_not_found)\b"
 )
+_WRAPPERS = ("invalid_credentials", "server_error", "access_denied")
+"""Words under which a library reports whatever the server said; an error code beside them says more."""
 _ERROR_MEMBER = re.compile(r"""["']?\berror(?:_?code|Code)?["']?\s*[:=]\s*["']?([A-Za-z][\w.-]{3,60})""")
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
 _URL = re.compile(r"https?://[^\s\"'<>,;)\]}|\\`]+")
 _EVENT_TYPE = re.compile(r'\btype="?([A-Z_]{4,40})"?')
+
+
+_PACKAGE = re.compile(r"\boauth2client\b(?!\.client\b)")
+"""Names of packages that say no more than which library is installed."""
 
 
 class Entry(NamedTuple):
@@ -108,93 +127,100 @@ def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
 # --- lines to entries -----------------------------------------------------------------------------------------------
 
 
-def entries(stream: BinaryIO, reading: Reading) -> Iterator[Entry]:
-    """Entries that hold a line of interest, continuation lines joined; the rest is counted and passed over."""
-    before = 0
+def entries(stream: BinaryIO, reading: Reading, pattern: str = INTERESTING) -> Iterator[Entry]:
+    """Entries that hold a line of interest, continuation lines joined; the rest is counted and passed over.
+
+    Args:
+        stream: the log.
+        reading: takes the tally and the rejects.
+        pattern: what makes a line one of interest (Rust regex).
+    """
+    yield from _joined(_numbered(stream, reading, pattern), reading)
+
+
+def _numbered(stream: BinaryIO, reading: Reading, pattern: str) -> Iterator[tuple[int, str, bool]]:
+    """(1-based number, line, whether it is of interest) of every line."""
+    number = 0
     for block in lines.blocks(stream):
         frame = lines.frame_of(block)
         reading.records += frame.height - frame["line"].null_count()
-        wanted = frame["line"].str.contains(INTERESTING).fill_null(False).to_list()
-        yield from _entries_of(frame["line"].to_list(), wanted, before, reading)
-        before += frame.height
+        wanted = frame["line"].str.contains(pattern).fill_null(False).to_list()
+        for raw, want in zip(frame["line"].to_list(), wanted, strict=True):
+            number += 1
+            line = (raw or "").rstrip("\r")
+            yield number, _ANSI.sub("", line) if "\x1b" in line else line, want
 
 
-def _entries_of(texts: list[str | None], wanted: list[bool], before: int, reading: Reading) -> Iterator[Entry]:
+def _joined(numbered: Iterator[tuple[int, str, bool]], reading: Reading) -> Iterator[Entry]:
     start, has_wanted, in_trace = 0, False, False
     current: list[str] = []
-    for index, (raw, want) in enumerate(zip(texts, wanted, strict=True)):
-        line = _ANSI.sub("", (raw or "").rstrip("\r")) if raw and "\x1b" in raw else (raw or "").rstrip("\r")
+    outer = reading.outer
+    for number, line, want in numbered:
         if len(line) > lines.LONGEST_LINE:
-            reading.reject(
-                before + index + 1, f"line of {len(line):,} characters, longer than {lines.LONGEST_LINE:,}", line[:200]
-            )
+            reading.reject(number, f"line of {len(line):,} characters, longer than {lines.LONGEST_LINE:,}", line[:200])
             continue
         continues = (
             bool(current)
+            and not (outer is not None and outer.begins(number))
             and len(current) < 400
             and (not line or _CONTINUES.match(line) or (in_trace and _EXCEPTION_LINE.match(line)))
         )
         if not continues:
             if has_wanted:
-                yield Entry(before + start + 1, "\n".join(current))
-            start, current, has_wanted, in_trace = index, [], False, False
+                yield Entry(start, "\n".join(current))
+            start, current, has_wanted, in_trace = number, [], False, False
         current.append(line)
         has_wanted = has_wanted or want
         in_trace = in_trace or line.startswith(("Traceback", "  File ", "\tat ", "    at "))
     if has_wanted:
-        yield Entry(before + start + 1, "\n".join(current))
+        yield Entry(start, "\n".join(current))
 
 
 # --- an entry to rows -------------------------------------------------------------------------------------------------
 
 
 def read_entry(entry: Entry, reading: Reading) -> Iterator[Row]:
-    """The exchange or failure that one entry tells of; nothing when it is not OAuth's or nothing failed."""
-    raw = _access(entry.text)
+    """The exchange or failure that one entry tells of; nothing when it is not OAuth's or nothing failed.
+
+    A request's line in an access log is an entry of its own: the trace under it tells of something else as well.
+    """
+    first, newline, rest = entry.text.partition("\n")
+    if newline and access.exchange_in(first, reading.zone) is not None:
+        parts = [entry._replace(text=first), Entry(entry.number + 1, rest)]
+    else:
+        parts = [entry]
+    for part in parts:
+        row = row_of(part.text, reading)
+        if row is not None:
+            yield reading.place(row, part.number)
+
+
+def row_of(text: str, reading: Reading) -> Row | None:
+    """The row of an entry, before it is placed; None when it is not OAuth's or nothing failed."""
+    raw = access.exchange_in(text, reading.zone)
     if raw is not None:
         row = observe(raw, reading.redactor)
         if row is not None:
             if raw.user and row["step"] == "token" and row.get("client_id") is None:
                 row["client_id"] = raw.user
-            yield reading.place(row, entry.number)
-            return
+            return row
         reading.hosts["(host not logged)"] += 1
         if not (raw.note and ABOUT_OAUTH.search(raw.note)):
-            return
-    row = _requested(entry, reading)
-    if row is not None:
-        yield reading.place(row, entry.number)
-        return
-    row = _event(entry, reading)
-    if row is not None:
-        yield reading.place(row, entry.number)
+            return None
+    return _requested(text, reading) or event_of(text, reading)
 
 
-def _access(text: str) -> RawExchange | None:
-    """The exchange of an access log line, as nginx, Apache or a JSON logger write it."""
-    raw: RawExchange | str = nginx_combined.raw_of(text)
-    if isinstance(raw, RawExchange):
-        return raw
-    if text.lstrip().startswith("{") and (data := json_lines.parse_line(text)) is not None:
-        raw = json_lines.raw_of(data)
-        return raw if isinstance(raw, RawExchange) else None
-    return None
-
-
-def _requested(entry: Entry, reading: Reading) -> Row | None:
+def _requested(text: str, reading: Reading) -> Row | None:
     """A request with its status in prose: ``POST https://idp/token 400 {"error":…}``."""
-    match = _REQUEST.search(entry.text)
+    match = _REQUEST.search(text)
     if match is None:
         return None
-    rest = entry.text[match.end() :]
+    rest = text[match.end() :]
     status = _STATUS.search(rest[:600])
     pairs = {m["name"]: m["value"].strip("\"'") for m in _PAIR.finditer(rest[:2000])}
     answer = _JSON.search(rest)
-    status = status or (_STATUS.search(entry.text) if not _GATEWAY_LINE.match(entry.text) else None)
-    told = FAILED.search(entry.text) is not None and not (
-        CALM.search(entry.text) and not SURELY_FAILED.search(entry.text)
-    )
-    tells_failure = bool(told and (status is None or int(status["status"]) >= 400))
+    status = status or (_STATUS.search(text) if not _GATEWAY_LINE.match(text) else None)
+    tells_failure = tells_of_failure(text) and (status is None or int(status["status"]) >= 400)
     sent = {
         k: v
         for k, v in pairs.items()
@@ -204,28 +230,43 @@ def _requested(entry: Entry, reading: Reading) -> Row | None:
     raw = RawExchange(
         method=match["method"],
         url=match["url"].rstrip(".,:;)"),
-        time=time_of(entry.text),
+        time=time_of(text, reading.zone),
         request_body=urlencode(sent) if sent and match["method"] == "POST" and "grant_type" in sent else None,
         status=int(status["status"]) if status else None,
         answer_body=answer[0] if answer else None,
-        transport_error=_meat(entry.text)[:300] if status is None and tells_failure and not answer else None,
+        transport_error=_meat(text)[:300] if status is None and tells_failure and not answer else None,
         sees=SEES,
-        note=_meat(entry.text) if tells_failure or (status and int(status["status"]) >= 400) else None,
+        note=_meat(text) if tells_failure or (status and int(status["status"]) >= 400) else None,
     )
+    return told_of(raw, text, reading, failed=tells_failure)
+
+
+def tells_of_failure(text: str) -> bool:
+    """Whether an entry says that something failed, and is not one that only informs."""
+    return bool(FAILED.search(text)) and not (CALM.search(text) and not SURELY_FAILED.search(text))
+
+
+def told_of(raw: RawExchange, text: str, reading: Reading, *, failed: bool) -> Row | None:
+    """The row of a request that an entry tells of in words; None when it is not OAuth's."""
     row = observe(raw, reading.redactor)
     if row is None:
         return None
-    row["provider"] = row["provider"] or _provider(entry.text)
-    row["facts"] = sorted({f for f in row["facts"] if not f.startswith("no ")} | _text_facts(entry.text))
-    if row["error"] is None and (row["status"] or 500) >= 400 and tells_failure:
-        _fill_error(row, entry.text, reading)
+    row["provider"] = row["provider"] or provider_in(text)
+    row["facts"] = sorted({f for f in row["facts"] if not f.startswith("no ")} | _text_facts(text))
+    if row["error"] is None and (row["status"] or 500) >= 400 and failed:
+        _fill_error(row, text, reading)
     return row
 
 
-def _event(entry: Entry, reading: Reading) -> Row | None:
-    """A failure that an entry tells of in words, JSON or key=value pairs."""
-    text = entry.text
-    if not ABOUT_OAUTH.search(text) and not _gateway_trouble(text):
+def event_of(text: str, reading: Reading, *, ours: bool = False) -> Row | None:
+    """A failure that an entry tells of in words, JSON or key=value pairs; None when it is not OAuth's or none failed.
+
+    Args:
+        text: the entry.
+        reading: has the redactor.
+        ours: it is known already that the entry speaks of OAuth.
+    """
+    if not ours and not ABOUT_OAUTH.search(_PACKAGE.sub("", text)) and not _gateway_trouble(text):
         return None
     event_type = _EVENT_TYPE.search(text)
     calm = CALM.search(text) and not SURELY_FAILED.search(text)
@@ -234,7 +275,8 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
         and not calm
         and not (event_type and not event_type[1].endswith("ERROR") and "error=" not in text)
     )
-    if not failed and _grant(text, {}) is None:
+    absent = absent_values(text)
+    if not failed and not absent and _grant(text, {}) is None:
         return None
     meat = _meat(text)
     url = _URL.search(meat)
@@ -242,7 +284,7 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
     pairs = {m["name"]: m["value"].strip("\"'") for m in _PAIR.finditer(meat[:4000])}
     redactor = reading.redactor
     row: Row = {
-        "time": naive_utc(time_of(text)),
+        "time": naive_utc(time_of(text, reading.zone)),
         "sees": list(SEES),
         "step": "event",
         "url": redactor.url(url[0].rstrip(".,:;)")) if url else None,
@@ -255,7 +297,7 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
         "state_fp": redactor.fingerprint("state", pairs.get("state")) if len(pairs.get("state", "")) > 3 else None,
         "message": redactor.text(meat)[:4000],
         "provider": provider_of(parts.netloc.partition(":")[0].lower(), parts.path, ()) if parts else None,
-        "facts": sorted({"failure event" if failed else "log context"} | _text_facts(text)),
+        "facts": sorted({"failure event" if failed else "log context"} | absent | _text_facts(text)),
     }
     if place := re.search(r'"(?:url|uri|path|request_uri)":\s*"(/[^"?]*)', text):
         row["path"] = row["path"] or redactor.url(place[1])
@@ -264,11 +306,13 @@ def _event(entry: Entry, reading: Reading) -> Row | None:
     redirect = pairs.get("redirect_uri")
     if redirect and "://" in redirect:
         row["redirect_uri"] = redactor.url(redirect)
-    row["provider"] = row["provider"] or _provider(text)
+    row["provider"] = row["provider"] or provider_in(text)
+    if CALM.search(text):
+        row["facts"] = sorted({*row["facts"], "calm line"})
     if failed:
         _fill_error(row, meat, reading)
     elif re.search(r"\bsuccess(?:ful(?:ly)?)?\b|succeeded|->\s*200|refreshed\b", text, re.IGNORECASE):
-        row["facts"] = ["log context", "success event"]
+        row["facts"] = sorted({"log context", "success event"} | absent)
     return row
 
 
@@ -294,11 +338,12 @@ def _fill_error(row: Row, text: str, reading: Reading) -> None:
         if data is not None:
             said = errors.of_json(data)
     event = re.search(r'\berror="?([\w-]+)"?', text)
-    word = _ERROR_WORD.search(text)
+    words = [hit[1] for hit in _ERROR_WORD.finditer(text)]
+    word = next((w for w in words if w not in _WRAPPERS), words[0] if words else None)
     member = _ERROR_MEMBER.search(text)
     error = (
         (event[1] if event and _EVENT_TYPE.search(text) else None)
-        or (word[1] if word else None)
+        or word
         or said.error
         or (member[1] if member else None)
     )
@@ -375,7 +420,8 @@ _PROVIDER_WORDS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
-def _provider(text: str) -> str | None:
+def provider_in(text: str) -> str | None:
+    """The product that a text, or the name of who wrote it, tells."""
     return next((provider for word, provider in _PROVIDER_WORDS if word in text), None)
 
 
@@ -386,33 +432,16 @@ def _text_facts(text: str) -> set[str]:
     return facts
 
 
-def time_of(text: str) -> float | None:
-    """Epoch seconds of the first time stamp in the first 120 characters of an entry; without a zone it counts as UTC."""
+def time_of(text: str, zone: tzinfo = UTC) -> float | None:
+    """Epoch seconds of the first time stamp in the first 120 characters of an entry.
+
+    Args:
+        text: the entry.
+        zone: of a time written without one.
+    """
     head = text[:120]
-    for pattern, form in _TIMES:
-        match = pattern.search(head)
-        if match is None:
-            continue
-        stamp = match[0]
-        try:
-            if form is None:
-                return to_epoch(stamp.replace(" +", "+").replace(" -", "-") if stamp.count(" ") > 1 else stamp)
-            if form == "clf":
-                return clf_time(stamp)
-            if form == "syslog":
-                return (
-                    datetime.strptime(f"{datetime.now(UTC).year} {stamp}", "%Y %b %d %H:%M:%S")
-                    .replace(tzinfo=timezone(timedelta()))
-                    .timestamp()
-                )
-            base, _, fraction = stamp.partition(".")
-            if form.startswith("%a"):
-                base, _, year = stamp.rpartition(" ")
-                base, _, fraction = base.partition(".")
-                base = f"{base} {year}"
-            parsed = datetime.strptime(base, form).replace(tzinfo=UTC).timestamp()
-            return parsed + (float(f"0.{fraction}") if fraction.isdigit() else 0.0)
-        except ValueError:
-            continue
+    for pattern, read_time in _TIMES:
+        if (match := pattern.search(head)) and (found := read_time(match[0], zone)) is not None:
+            return found
     epoch = re.search(r'"(?:ts|time|timestamp)":\s*"?(\d{10}(?:\.\d+)?|\d{13})"?', head + text[120:400])
     return to_epoch(float(epoch[1])) if epoch else None

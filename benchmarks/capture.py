@@ -1,0 +1,355 @@
+"""`make bench`: what the capture costs the traffic that it observes.
+
+The same load, HTTPS as OAuth's is, over connections that stay open, goes through mitmdump without any addon, with mitmproxy's own HAR dump, and with the capture, by turns and
+several times over, since machines do not keep their speed. Then: the hook's time for each exchange, and the memory of
+both processes over many exchanges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+
+from capture_proxy import Proxy, free_port  # noqa: E402 - found by the line above
+
+BARS = {"plain": 0.03, "oauth": 0.10}
+"""Kind of traffic -> the share of its throughput that the capture may cost."""
+P50_US, P99_US = 150.0, 1000.0
+GROWTH_MB = 25.0
+CONNECTIONS = 8
+SETUPS = ("none", "har", "capture")
+
+
+class Measured(NamedTuple):
+    """One line of the result."""
+
+    what: str
+    value: str
+    bar: str
+    good: bool
+
+
+# --- load ---------------------------------------------------------------------------------------------------------------
+
+
+def serve(port: int, folder: str) -> None:
+    """An upstream server that costs next to nothing; runs in a process of its own."""
+    secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    secure.load_cert_chain(certificate(Path(folder)))
+    page = b"<html><title>Shop</title>" + b"goods " * 300
+    token = json.dumps(
+        {"access_token": "t" * 300, "token_type": "Bearer", "expires_in": 300, "refresh_token": "r" * 43}
+    ).encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(_length(head))
+                is_token = b"/token" in head.split(b"\r\n", 1)[0]
+                body, kind = (token, b"application/json") if is_token else (page, b"text/html")
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nServer: bench\r\nDate: Mon, 04 May 2026 10:00:00 GMT\r\n"
+                    b"Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
+                )
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", port, ssl=secure)
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+def certificate(folder: Path) -> Path:
+    """Key and self-signed certificate of the upstream server."""
+    file = folder / "upstream.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += [
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-keyout",
+        str(file),
+        "-out",
+        str(folder / "certificate.pem"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    with file.open("a") as both:
+        both.write((folder / "certificate.pem").read_text())
+    return file
+
+
+def _length(head: bytes) -> int:
+    at = head.lower().find(b"content-length:")
+    return int(head[at + 15 : head.index(b"\r", at)]) if at >= 0 else 0
+
+
+def request_of(kind: str, number: int) -> bytes:
+    """A page of a shop, or the redemption of a code."""
+    if kind == "plain":
+        return (
+            f"GET /shop/items/{number % 500}?page={number % 7} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0 bench\r\n"
+            "Accept: text/html\r\nAccept-Language: en\r\nCookie: theme=dark; cart=17\r\n\r\n"
+        ).encode()
+    form = {
+        "grant_type": "authorization_code",
+        "code": f"code-{number}",
+        "redirect_uri": "https://app.test/cb",
+        "code_verifier": "v" * 50,
+    }
+    body = urlencode(form)
+    return (
+        "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench/1\r\nAccept: application/json\r\n"
+        "Authorization: Basic d2ViOnNlY3JldA==\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+async def _load(kind: str, proxy: int, server: int, seconds: float, most: int) -> tuple[int, float]:
+    count, until = 0, 0.0
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy)
+        writer.write(b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (server, server))
+        await reader.readuntil(b"\r\n\r\n")
+        await writer.start_tls(trusting, server_hostname="localhost")
+        return reader, writer
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        while count < most and time.perf_counter() < until:
+            count += 1
+            writer.write(request_of(kind, count))
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(_length(head))
+        writer.close()
+
+    connections = [await connect() for _ in range(CONNECTIONS)]
+    began = time.perf_counter()
+    until = began + seconds
+    await asyncio.gather(*(one(*connection) for connection in connections))
+    return count, time.perf_counter() - began
+
+
+def load(kind: str, proxy: int, server: int, seconds: float = 1e9, most: int = 1 << 60) -> float:
+    """Requests a second."""
+    count, took = asyncio.run(_load(kind, proxy, server, seconds, most))
+    return count / took
+
+
+def start(setup: str, folder: Path) -> Proxy:
+    command = (str(Path(sys.executable).with_name("mitmdump")), "-q")
+    settings = {"ssl_insecure": "true"}
+    if setup == "har":
+        settings["hardump"] = str(folder / "all.har")
+    if setup == "capture":
+        command += ("-s", str(ROOT / "addons" / "oauthtrace_addon.py"))
+        settings["oauthtrace_db"] = str(folder / "kept.duckdb")
+    proxy = Proxy(folder, settings, command=command)
+    proxy.wait()
+    return proxy
+
+
+# --- what is measured ---------------------------------------------------------------------------------------------------
+
+
+def throughput(kind: str, server: int, rounds: int, seconds: float) -> list[Measured]:
+    """The three set-ups run side by side and take turns, in another order each time; medians of the ratios.
+
+    The proxy is one thread that is never idle here, so its processor time for a request is the reciprocal of the
+    throughput, without the noise of what else the machine does; both are shown, the processor time is judged.
+    """
+    rates: dict[str, list[float]] = {setup: [] for setup in SETUPS}
+    costs: dict[str, list[float]] = {setup: [] for setup in SETUPS}
+    with tempfile.TemporaryDirectory() as name:
+        proxies = {}
+        for setup in SETUPS:
+            (folder := Path(name) / setup).mkdir()
+            proxies[setup] = start(setup, folder)
+        for setup in SETUPS:
+            load(kind, proxies[setup].port, server, 1.0)
+        for number in range(rounds):
+            for setup in SETUPS[number % 3 :] + SETUPS[: number % 3]:
+                before = processor_s(proxies[setup].process.pid)
+                count, took = asyncio.run(_load(kind, proxies[setup].port, server, seconds, 1 << 60))
+                rates[setup].append(count / took)
+                costs[setup].append((processor_s(proxies[setup].process.pid) - before) / count)
+        for proxy in proxies.values():
+            proxy.end()
+    measured = []
+    for other in ("none", "har"):
+        share = (
+            statistics.median(ours / theirs for ours, theirs in zip(costs["capture"], costs[other], strict=True)) - 1
+        )
+        wall = 1 - statistics.median(ours / theirs for ours, theirs in zip(rates["capture"], rates[other], strict=True))
+        against = "no addon" if other == "none" else "its HAR dump"
+        rate = f"{statistics.median(rates['capture']):.0f} of {statistics.median(rates[other]):.0f} requests/s"
+        value = f"{share / (1 + share):+.1%} by processor time, {wall:+.1%} by clock   {rate}"
+        measured.append(
+            Measured(f"{kind} traffic against {against}", value, f"{BARS[kind]:.0%}", share / (1 + share) <= BARS[kind])
+        )
+    return measured
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has used, seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def hook_times(count: int) -> list[Measured]:
+    """Microseconds that the hook takes of the proxy's time, over the samples' flows and over a plain one."""
+    from mitmproxy.io import FlowReader
+    from mitmproxy.test import tflow
+
+    from oauthtrace.capture import journal, recorder
+    from oauthtrace.privacy import Redactor
+
+    with (ROOT / "sample_logs" / "session.mitm").open("rb") as stream:
+        flows = list(FlowReader(stream).stream())
+    measured = []
+    for what, sample in (("OAuth", flows), ("plain", [tflow.tflow(resp=True)])):
+        with tempfile.TemporaryDirectory() as name:
+            import msgspec
+
+            header = journal.header_of("", "bench", datetime(2026, 5, 4))  # noqa: DTZ001 - naive UTC
+            written = journal.Journal(Path(name) / "x.journal", header, msgspec.json.Encoder().encode)
+            kept = recorder.Recorder(written, Redactor(bytes(16)))
+            times = []
+            for number in range(count):
+                began = time.perf_counter()
+                kept.flow(sample[number % len(sample)], number)
+                times.append((time.perf_counter() - began) * 1e6)
+            written.close()
+        times.sort()
+        p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
+        measured.append(
+            Measured(
+                f"hook, {what} exchange",
+                f"p50 {p50:.0f} µs, p99 {p99:.0f} µs",
+                f"{P50_US:.0f}, {P99_US:.0f} µs",
+                p50 <= P50_US and p99 <= P99_US,
+            )
+        )
+    return measured
+
+
+def memory(server: int, exchanges: int) -> Measured:
+    """Growth of the proxy and of its companion from the first fifth of many OAuth exchanges to the last."""
+    readings = []
+    with tempfile.TemporaryDirectory() as name:
+        proxy = start("capture", Path(name))
+        try:
+            companion = proxy.companion()
+            for _ in range(5):
+                load("oauth", proxy.port, server, most=exchanges // 5)
+                time.sleep(2)
+                readings.append((resident_mb(proxy.process.pid), resident_mb(companion)))
+        finally:
+            proxy.end()
+    grown = [last - first for first, last in zip(readings[0], readings[-1], strict=True)]
+    shown = " → ".join(f"{ours:.0f}+{theirs:.0f}" for ours, theirs in readings)
+    return Measured(
+        f"memory over {exchanges:,} exchanges", f"{shown} MB", f"+{GROWTH_MB:.0f} MB each", max(grown) <= GROWTH_MB
+    )
+
+
+def latency() -> Measured:
+    """Seconds from the end of a failing answer to its cause on the terminal, over all scenarios of the samples."""
+    import capture_lab
+
+    from oauthtrace.analysis import analyze
+    from sample_logs.make.scenarios import SCENARIOS
+
+    with tempfile.TemporaryDirectory() as name:
+        run = capture_lab.play(Path(name))
+        found = analyze(db=run.database).failures
+    causes = {scenario: {scenario.cause, *scenario.also} for scenario in SCENARIOS}
+    delays = []
+    for scenario, began, ended in run.played:
+        told = run.told(began, ended)
+        for row in capture_lab.failures_between(found, began, ended):
+            if row["cause"] not in causes[scenario]:
+                continue
+            second, end = (
+                f"{row['time']:%H:%M:%S}",
+                row["time"].replace(tzinfo=UTC).timestamp() + (row["duration_ms"] or 0) / 1e3,
+            )
+            delays += [
+                one.printed - end
+                for one in told
+                if (one.second, one.cause) == (second, row["cause"]) and one.printed > end
+            ][:1]
+    delays.sort()
+    shown = f"median {statistics.median(delays):.2f} s, most {delays[-1]:.2f} s, {len(delays)} failures"
+    return Measured("from answer to explanation", shown, "1 s", delays[-1] <= 1.0)
+
+
+def resident_mb(pid: int | None) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a minute instead of ten")
+    parser.add_argument("--only", choices=("plain", "oauth", "hook", "memory", "latency"))
+    given = parser.parse_args()
+    rounds, seconds, exchanges = (7, 1.5, 10_000) if given.quick else (21, 3.0, 100_000)
+    port, folder = free_port(), tempfile.TemporaryDirectory()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(port, folder.name), daemon=True)
+    server.start()
+    time.sleep(1)
+    rows: list[Measured] = []
+    for kind in BARS:
+        if given.only in (None, kind):
+            rows += throughput(kind, port, rounds, seconds)
+    if given.only in (None, "hook"):
+        rows += hook_times(5_000 if given.quick else 50_000)
+    if given.only in (None, "memory"):
+        rows.append(memory(port, exchanges))
+    if given.only in (None, "latency"):
+        rows.append(latency())
+    server.terminate()
+    folder.cleanup()
+    for row in rows:
+        print(f"{row.what:<40}{row.value:<78}{'ok' if row.good else 'OVER':<6}bar {row.bar}")
+    return 0 if all(row.good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
