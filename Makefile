@@ -1,11 +1,12 @@
 # make demo    see it work: set-up, then why the exchanges in sample_logs/ failed
 # make test    the tests      make check   lint, types, direction of imports
-# make setup   .venv with everything      make bench   speed and memory, against ripgrep
+# make setup   .venv with everything      make bench   speed and memory, against ripgrep and mitmproxy
+# make tune    what each weight does      make docs gallery   write again what is generated
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo test check bench docs clean
+.PHONY: setup demo test check bench tune docs gallery clean
 
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 BIN := .venv/bin
@@ -37,6 +38,7 @@ check: setup
 
 bench: setup
 	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python benchmarks/capture.py --quick
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -45,7 +47,7 @@ docs: setup  ## write docs/formats.md again
 	@$(BIN)/python docs/make.py
 
 gallery: setup  ## render the reports in reports/ again
-	.venv/bin/python reports/make.py
+	@$(BIN)/python reports/make.py
 
 tune: setup  ## what each weight does for and against, on examples and cases
-	@.venv/bin/python benchmarks/tune.py
+	@$(BIN)/python benchmarks/tune.py $(TUNE)

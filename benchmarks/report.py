@@ -79,7 +79,11 @@ def render_here(folder: Path, page: Path) -> None:
     memory = memory_mb("VmHWM") - held
     page.write_text(html, encoding="utf-8")
     verdict = html.partition("<title>")[2].partition("</title>")[0]
-    sys.stdout.write(json.dumps({"seconds": seconds, "verdict": verdict, "failures": frames[1].height, "memory": memory, "held": held}))
+    sys.stdout.write(
+        json.dumps(
+            {"seconds": seconds, "verdict": verdict, "failures": frames[1].height, "memory": memory, "held": held}
+        )
+    )
 
 
 def memory_mb(name: str, *, reset: bool = False) -> float:

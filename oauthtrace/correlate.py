@@ -420,14 +420,14 @@ def mark_healthy(frame: pl.DataFrame) -> pl.DataFrame:
     late = pl.duration(seconds=120)
     later = (
         frame.filter(ok & pl.col("time").is_not_null() & (pl.col("method") != "OPTIONS"))
-        .select(*same_call, "time", ok_time=pl.col("time"))
-        .sort("time")
+        .select(*same_call, "n", ok_time=pl.col("time"))
+        .sort("n")
     )
-    at = frame.select("n", *same_call, "time").drop_nulls("time").sort("time")
+    at = frame.select("n", *same_call, "time").drop_nulls("time").sort("n")
     filled = [pl.col(c).fill_null("-") for c in same_call]
     follow = at.with_columns(filled).join_asof(
         later.with_columns(filled),
-        on="time",
+        on="n",
         by=same_call,
         strategy="forward",
         allow_exact_matches=False,

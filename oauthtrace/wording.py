@@ -30,8 +30,16 @@ def wordings(messages: pl.Series, groups: pl.Series) -> pl.Series:
 
     """
     said = pl.DataFrame({"message": messages})
-    masked = said.drop_nulls().unique().with_columns(
-        masked=pl.col("message").str.head(_LONGEST).str.to_lowercase().str.replace_all(_VARIABLE, " ").str.strip_chars()
+    masked = (
+        said.drop_nulls()
+        .unique()
+        .with_columns(
+            masked=pl.col("message")
+            .str.head(_LONGEST)
+            .str.to_lowercase()
+            .str.replace_all(_VARIABLE, " ")
+            .str.strip_chars()
+        )
     )
     rows = said.join(masked, on="message", how="left", maintain_order="left").select(groups.alias("group"), "masked")
     kinds = rows.drop_nulls("masked").group_by("group", "masked").agg(uses=pl.len())
@@ -42,7 +50,9 @@ def wordings(messages: pl.Series, groups: pl.Series) -> pl.Series:
         .sort("uses", "group", descending=[True, False])
         .head(MOST_GROUPS)
     )
-    listed = kinds.join(several.select("group"), on="group", how="semi").sort("uses", "masked", descending=[True, False])
+    listed = kinds.join(several.select("group"), on="group", how="semi").sort(
+        "uses", "masked", descending=[True, False]
+    )
     found = [
         (group, message, number)
         for group, rows in listed.rows_by_key("group").items()

@@ -245,6 +245,7 @@ def hostile():
                     "status": 400,
                     "scope": f"{evil} x",
                 }
+                | (dict.fromkeys(("method", "grant_type", "provider", "scheme"), evil) if i == 2 else {})
             )
     analysis = story.analysed(rows)
     for reading in analysis.inputs:
@@ -338,7 +339,9 @@ def test_size_is_capped_and_what_is_left_out_is_said(analysis):
 def test_self_contained(html, shown):
     assert "default-src 'none'" in unescape(html)
     assert not [
-        a for a in shown.attributes if a[1] in ("src", "srcset") or (a[1] == "href" and not a[2].startswith(("#", "data:application/json;base64,")))
+        a
+        for a in shown.attributes
+        if a[1] in ("src", "srcset") or (a[1] == "href" and not a[2].startswith(("#", "data:application/json;base64,")))
     ]
     assert "url(" not in html
     assert "@import" not in html

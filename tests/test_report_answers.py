@@ -26,9 +26,9 @@ class Article(HTMLParser):
         self.parts, self.silent = [""], 0
         self.feed(page)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, _attrs):
         self.silent += tag in self.SILENT
-        if tag == "article" or tag == "footer":
+        if tag in {"article", "footer"}:
             self.parts.append("")
 
     def handle_endtag(self, tag):

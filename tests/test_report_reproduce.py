@@ -159,4 +159,6 @@ def test_a_notebook_is_given_no_markup_from_logs(hostile):  # noqa: F811
 
 
 def test_a_notebook_shows_that_nothing_failed():
-    assert "No OAuth exchange failed." in story.analysed(story.sign_in(1, story.START, "a", uri=story.HTTPS))._repr_html_()
+    assert (
+        "No OAuth exchange failed." in story.analysed(story.sign_in(1, story.START, "a", uri=story.HTTPS))._repr_html_()
+    )

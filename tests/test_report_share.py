@@ -16,7 +16,16 @@ from oauthtrace.report import render
 from oauthtrace.report.pseudonyms import Pseudonyms
 from oauthtrace.report.texts import texts
 
-NAMES = ("client_id", "similar_client", "jwt_azp", "host", "referer_host", "client_address", "user_agent", "source_file")
+NAMES = (
+    "client_id",
+    "similar_client",
+    "jwt_azp",
+    "host",
+    "referer_host",
+    "client_address",
+    "user_agent",
+    "source_file",
+)
 CAPTURES = ("redirect-uri.har", "grant.har", "busy-day.har", "client.har", "scope.har", "server.har", "app.log")
 
 
@@ -56,7 +65,7 @@ def test_names_that_no_column_lists_are_replaced_too():
     assert "user-1" in page
 
 
-def test_the_page_says_that_names_are_pseudonyms(capsys):
+def test_the_page_says_that_names_are_pseudonyms():
     page = shared(story.morning())
     assert "pseudonyms" in page
     assert re.search(r"client-\d+ sends an http redirect URI", page)

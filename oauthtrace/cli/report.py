@@ -55,7 +55,7 @@ def write(analysis: "Analysis", file: Path, *, title: str | None, share: bool, t
         raise typer.BadParameter(f"{place}{(error.message or '').rstrip('.')}.", param_hint="--template") from error
 
 
-def report(
+def report(  # noqa: PLR0913 - each is an option
     *,
     db: options.NeededDatabase,
     output: Target,

@@ -33,7 +33,10 @@ def map_pairs(frame: pl.DataFrame, left: str, right: str, name: str) -> pl.DataF
 def nearest_success(
     frame: pl.DataFrame, by: list[str], values: list[str], where: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """For each row, ``values`` of the last success before it with equal ``by``, else of the first one after it."""
+    """For each row, ``values`` of the last success before it with equal ``by``, else of the first one after it.
+
+    Before and after are told by ``n``: many logs know whole seconds only, and within one the order of the file counts.
+    """
     good = (
         ~pl.col("failed")
         & pl.col("healthy").is_null()
@@ -44,15 +47,15 @@ def nearest_success(
         good = good & where
     ok = (
         frame.filter(good)
-        .select(*by, "time", *[pl.col(v).alias(f"ok_{v}") for v in values], ok_at=pl.col("time"))
-        .sort("time")
+        .select(*by, "n", *[pl.col(v).alias(f"ok_{v}") for v in values], ok_at=pl.col("time"))
+        .sort("n")
     )
-    rows = frame.select("n", *by, "time").drop_nulls().sort("time")
+    rows = frame.select("n", *by, "time").drop_nulls().sort("n")
     before = rows.join_asof(
-        ok, on="time", by=by, strategy="backward", allow_exact_matches=False, check_sortedness=False
+        ok, on="n", by=by, strategy="backward", allow_exact_matches=False, check_sortedness=False
     )
     after = rows.join_asof(
-        ok, on="time", by=by, strategy="forward", allow_exact_matches=False, check_sortedness=False
+        ok, on="n", by=by, strategy="forward", allow_exact_matches=False, check_sortedness=False
     ).select("n", *[pl.col(f"ok_{v}").alias(f"next_{v}") for v in values])
     both = before.join(after, on="n", how="left")
     return both.select(

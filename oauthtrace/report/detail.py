@@ -46,7 +46,10 @@ def detail(case: Case, failures: list[Failed], words: Words) -> Detail:
         request=sent,
         curl=command(sent) if sent else None,
         proved=proved,
-        evidence=[words.show(line, _SENTENCE) for line in case.row["evidence"] or ()],
+        evidence=[
+            *(words.show(line, _SENTENCE) for line in case.row["evidence"] or ()),
+            *([rate] if (rate := words.rate(row)) else []),
+        ],
         unseen=list(_unseen(case, cause, words, proved=proved)) or [text("sees.complete")],
         others=list(_others(case.row, cause)),
         references=list(cause.references),

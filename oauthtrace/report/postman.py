@@ -67,7 +67,10 @@ def _item(name: str, about: str, request: Request) -> dict[str, Any]:
 
 def _url(request: Request) -> dict[str, Any]:
     address = _plain(request.address)
-    query = [{"key": quote(field.name, safe=""), "value": field.secret and _value(field) or quote(field.value, safe="")} for field in request.query]
+    query = [
+        {"key": quote(field.name, safe=""), "value": _value(field) if field.secret else quote(field.value, safe="")}
+        for field in request.query
+    ]
     raw = "&".join(f"{pair['key']}={pair['value']}" for pair in query)
     url: dict[str, Any] = {"raw": f"{address}?{raw}" if raw else address, "query": query}
     if found := _ADDRESS.fullmatch(address):

@@ -33,21 +33,21 @@ _REALM = re.compile(r"(/(?:realms|tenants?|t|oauth2)/)([A-Za-z0-9_.-]{2,})(?=/)"
 _KEPT_REALMS = ("v1", "v2", "v2.0", "default", "common", "organizations", "consumers", "authorize", "token", "oauth")
 _ID_IN_PATH = re.compile(r"(?<=[\w-]/)(?:\d{2,}|(?=[\w-]*\d)[\w-]{12,})(?![\w-]|\.\w)")
 _HOST = re.compile(
-    _BEGINS + r"(?:[a-z0-9_](?:[\w-]*[a-z0-9])?\.)+(?:com|net|org|io|dev|app|cloud|info|biz|edu|gov|local|localdomain|lan|intra|intranet|internal"
+    _BEGINS
+    + r"(?:[a-z0-9_](?:[\w-]*[a-z0-9])?\.)+(?:com|net|org|io|dev|app|cloud|info|biz|edu|gov|local|localdomain|lan|intra|intranet|internal"
     r"|corp|home|private|svc|consul|test|invalid|example|online|site|tech|eu|uk|de|fr|nl|be|ch|at|it|es|pt|se|no|dk|fi|cz|us|ca|mx|br|ar|in|jp|kr"
     r"|cn|hk|sg|au|nz|za|ru|ua|tr|il|ae)(?![\w-]|\.\w)",
     re.IGNORECASE,
 )
 _WORD = re.compile(_BEGINS + r"\w[\w.-]*", re.IGNORECASE)
 _PRODUCT = re.compile(r"([A-Za-z][\w.-]*)(?:/[\w.+-]+)?")
-_PUBLIC = frozenset(
-    "localhost com net org example test co www login api app auth idp sso id identity accounts oauth".split()
-)
-_KNOWN_SOFTWARE = frozenset(
-    "mozilla applewebkit chrome chromium firefox gecko safari version mobile edg opr khtml like windows linux macintosh intel mac os "
-    "x11 android iphone ipad python requests httpx aiohttp urllib curl wget okhttp java go http client node fetch undici axios got "
-    "postmanruntime insomnia authlib oauthlib dart ruby perl php guzzlehttp powershell dotnet".split()
-)
+_PUBLIC = frozenset({"localhost", "com", "net", "org", "example", "test", "co", "www", "login", "api", "app", "auth", "idp", "sso", "id", "identity", "accounts", "oauth"})  # fmt: skip
+_KNOWN_SOFTWARE = frozenset({
+    "mozilla", "applewebkit", "chrome", "chromium", "firefox", "gecko", "safari", "version", "mobile", "edg", "opr", "khtml", "like",
+    "windows", "linux", "macintosh", "intel", "mac", "os", "x11", "android", "iphone", "ipad", "python", "requests", "httpx", "aiohttp",
+    "urllib", "curl", "wget", "okhttp", "java", "go", "http", "client", "node", "fetch", "undici", "axios", "got", "postmanruntime",
+    "insomnia", "authlib", "oauthlib", "dart", "ruby", "perl", "php", "guzzlehttp", "powershell", "dotnet",
+})  # fmt: skip
 _SHORT = 2
 """Names of so many letters are words of any text: they are replaced only where they stand alone or after client_id=."""
 _COMMON = 3

@@ -21,9 +21,7 @@ _FORM = (
     ("request_uri", "request_uri_fp"),
 )  # fmt: skip
 """(parameter of the form, column it was kept in)."""
-_SECRET = frozenset(
-    "code code_verifier refresh_token device_code request_uri state nonce client_secret client_assertion token".split()
-)
+_SECRET = frozenset({"code", "code_verifier", "refresh_token", "device_code", "request_uri", "state", "nonce", "client_secret", "client_assertion", "token"})  # fmt: skip
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 

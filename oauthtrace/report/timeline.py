@@ -24,7 +24,7 @@ WEAK_BEFORE, WEAK_AFTER = 3, 1
 """How many neighbours are shown; fewer where they were joined by no more than caller and time."""
 _NEAR, _FAR, _ANSWER = 46, 92, 34
 """Least and most units between two steps, and from a failing request to its answer."""
-_CHARACTER = 6.5
+_CHARACTER = 7.2
 _LANES = ("browser", "app", "gateway", "server", "api")
 _GATEWAYS = (
     "nginx",

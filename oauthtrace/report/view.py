@@ -33,9 +33,7 @@ _LINE = 300
 Row = dict[str, Any]
 
 
-def build(
-    analysis: Analysis, *, title: str | None = None, share: bool = False, detailed: int = DETAILED
-) -> Report:
+def build(analysis: Analysis, *, title: str | None = None, share: bool = False, detailed: int = DETAILED) -> Report:
     """The view model of an analysis.
 
     Args:
@@ -112,7 +110,9 @@ def _incident(row: Row, words: Words) -> Incident:
 
 
 def _collection(title: str, details: list[Incident]) -> str:
-    items = [(shown.statement, shown.summary, shown.request) for it in details if (shown := it.detail) and shown.request]
+    items = [
+        (shown.statement, shown.summary, shown.request) for it in details if (shown := it.detail) and shown.request
+    ]
     return collection(title, items) if items else ""
 
 

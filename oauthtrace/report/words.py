@@ -108,6 +108,13 @@ class Words:
         words = [text("state.every", period=duration(row["period_s"]))] if row["period_s"] else []
         return ", ".join([*words, *([text(f"state.{row['state']}")] if row["state"] else [])])
 
+    def rate(self, row: Row) -> str:
+        """How often it failed since the onset, and before; empty where nothing can be compared."""
+        if not row["onset"] or not row["requests_before"] or row["count"] < 2:
+            return ""
+        figures = {name: number(row[name]) for name in ("failures_since", "requests_since", "failures_before", "requests_before")}  # fmt: skip
+        return text("incident.rate", since=self.clock(row["onset"]), **figures)
+
     # --- what changed -----------------------------------------------------------------------------------------------
 
     def changed(self, row: Row) -> list[str]:
@@ -153,9 +160,10 @@ def badge(confidence: float, *, proof: bool) -> Badge:
 
 
 def sentence(words: str) -> str:
-    """Words as a sentence: a capital first, a full stop at the end."""
+    """Words as a sentence: a capital first, unless a parameter's name is first, and a full stop at the end."""
     words = words.strip()
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "…", "?", "!")) else ".") if words else ""
+    begins = words if "_" in words.partition(" ")[0] else words[:1].upper() + words[1:]
+    return begins + ("" if words.endswith((".", "…", "?", "!")) else ".") if words else ""
 
 
 _CODE = re.compile(
