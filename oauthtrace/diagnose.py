@@ -8,18 +8,19 @@ once and its scores are gathered by number; signs are polars expressions over al
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import polars as pl
+import polars.selectors as cs
 
 from oauthtrace import evidence
-from oauthtrace.causes import MISFIT, UNKNOWN, Cause, causes, expression
+from oauthtrace.causes import MISFIT, UNKNOWN, Cause, asked, causes, expression
 from oauthtrace.causes.resemblance import resembling
-from oauthtrace.correlate import TEXT_LOG, has, of_text_log
+from oauthtrace.correlate import has, of_text_log
 from oauthtrace.oauth import messages
 from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import STANDARD, Code, find_texts
@@ -98,7 +99,9 @@ def rank(failed: pl.DataFrame) -> pl.DataFrame:
     ranked = read.with_columns(winners.select(pl.all().gather(place)))
     proved = _proved(ranked)
     told = evidence.sentences(ranked)
-    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop(*READ)
+    return ranked.with_columns(proof=proved, evidence=told, caused_by=pl.lit(None, dtype=pl.String)).drop(
+        cs.matches(READ)
+    )
 
 
 def _decide(names: list[str], values: tuple[float, ...]) -> tuple[str, float, list[dict[str, Any]]]:
@@ -142,7 +145,20 @@ def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
     places = pl.DataFrame({"masked": masked}).join(
         lookup.select("masked").with_row_index("place"), on="masked", how="left", maintain_order="left"
     )["place"]
-    return failed.with_columns(lookup.drop("masked").select(pl.all().gather(places)))
+    concepts, _ = asked()
+    heard = lookup.drop("masked").with_columns(
+        pl.col("said").list.join(";").alias("told"),
+        *[pl.col("said").list.contains(concept).alias(f"said {concept}") for concept in concepts],
+    )
+    return with_facts(failed.with_columns(heard.select(pl.all().gather(places))))
+
+
+def with_facts(frame: pl.DataFrame) -> pl.DataFrame:
+    """A column ``fact …`` for each fact that a cause asks for; each distinct list of facts is looked through once."""
+    _, facts = asked()
+    kinds, place = _distinct(frame, ["facts"])
+    noticed = kinds.select(pl.col("facts").list.contains(fact).fill_null(False).alias(f"fact {fact}") for fact in facts)
+    return frame.with_columns(noticed.select(pl.all().gather(place)))
 
 
 _TEXTS_OF = (
@@ -184,8 +200,8 @@ _SENTENCE_BLANKS = 2
 
 TOLD = ("told_difference", "told_expected", "told_got")
 """What a message that names two URIs tells: how they differ, and both."""
-READ = ("mask", "said", *TOLD)
-"""Columns that :func:`with_concepts` adds: the masked message, its concepts, and what it tells of two URIs."""
+READ = r"^(?:mask|said|told|told_\w+|said .*|fact .*)$"
+"""Columns that :func:`with_concepts` adds: the masked message, its concepts, what it tells of two URIs, and what is asked."""
 
 
 def _told(text: str) -> tuple[str | None, str | None, str | None]:
@@ -315,9 +331,11 @@ class _Failure(NamedTuple):
     file: str
     error: str | None
     status: int | None
-    format: str
+    of_text: bool
     joined_by: str | None
     grant_type: str | None
+    kind: int
+    """Equal where step, error, status and cause are."""
 
 
 PLACE = "caller and time"
@@ -335,26 +353,56 @@ def follow(ranked: pl.DataFrame) -> pl.DataFrame:
     start = pl.col("time").dt.epoch("us") / 1e6
     rows = crowded.select(
         "flow", "n", "id", "step", "cause", "confidence", "proof", start=start, end=start + pl.col("duration_ms").fill_null(0) / 1000,
-        file="source_file", error="error", status="status", format="source_format", joined_by="joined_by", grant_type="grant_type",
-    ).sort("flow", "n")  # fmt: skip
-    links: dict[str, str] = {}
-    for _, group in rows.group_by("flow", maintain_order=True):
-        links |= follow_in_flow([_Failure(*row[1:]) for row in group.iter_rows()])
+        file="source_file", error="error", status="status", of_text=of_text_log(), joined_by="joined_by", grant_type="grant_type",
+        kind=pl.struct("step", "error", "status", "cause").hash(),
+    )  # fmt: skip
+    # a callback ends after the token request that it waits for: order by end, machine steps first
+    rows = rows.sort("flow", pl.col("end").fill_null(0.0), "n")
+    plain = rows.filter(_only_repeats().all().over("flow"))
+    links = _repeats(plain)
+    tangled = rows.join(plain.select("n"), on="n", how="anti", maintain_order="left")
+    for _, flow in groupby(tangled.iter_rows(), key=itemgetter(0)):
+        links.update(follow_in_flow([_Failure(*row[1:]) for row in flow]))
     table = pl.DataFrame({"id": list(links), "root": list(links.values())}, schema={"id": pl.String, "root": pl.String})
     return ranked.join(table, on="id", how="left", maintain_order="left").with_columns(caused_by="root").drop("root")
 
 
+def _only_repeats() -> pl.Expr:
+    """Failures that nothing but a repetition ties to others: the most of a big access log."""
+    by_place = (pl.col("joined_by") == PLACE) & ~pl.col("of_text")
+    tied = (
+        pl.col("step").is_in(_LOOSE_STEPS) | pl.col("status").is_in(_REDIRECTS) | (pl.col("error") == "login_required")
+    )
+    same_proof = pl.col("proof").n_unique().over("flow", "kind") == 1
+    return (
+        by_place & ~tied.fill_null(False) & same_proof & pl.col("start").is_not_null()
+        & (pl.col("cause") != "grant/access-token-expired")
+    ).fill_null(False)  # fmt: skip
+
+
+def _repeats(rows: pl.DataFrame) -> dict[str, str]:
+    """Id -> id of the failure of the same flow and kind that it repeats within FOLLOW_S; rows are in the order of their ends."""
+    links: dict[str, str] = {}
+    kind, root, until = None, "", 0.0
+    ordered = rows.select(pl.struct("flow", "kind").hash(), "id", "start", pl.col("end") + FOLLOW_S)
+    for own, failure, start, end in ordered.sort("flow", maintain_order=True).iter_rows():
+        if own == kind and start <= until:
+            links[failure] = root
+        else:
+            kind, root, until = own, failure, end
+    return links
+
+
 def follow_in_flow(failures: list[_Failure]) -> dict[str, str]:
-    """Id -> id of the root that it follows from, for the failures of one flow in time order."""
+    """Id -> id of the root that it follows from, for the failures of one flow in the order of their ends."""
     links: dict[str, str] = {}
     children: dict[str, list[str]] = {}
     roots: dict[str, _Failure] = {}  # by id, oldest first
     loose: dict[str, _Failure] = {}  # those of them from which a failure of another kind may follow by place alone
-    alike: dict[tuple[Any, ...], _Failure] = {}  # kind of failure -> the latest root of that kind
-    # a callback ends after the token request that it waits for: order by end, machine steps first
-    for failure in sorted(failures, key=lambda f: (f.end if f.end is not None else 0.0, f.n)):
-        by_place = failure.joined_by == PLACE and not _of_text(failure)
-        same = alike.get(_kind(failure)) if by_place else None
+    alike: dict[int, _Failure] = {}  # kind of failure -> the latest root of that kind
+    for failure in failures:
+        by_place = failure.joined_by == PLACE and not failure.of_text
+        same = alike.get(failure.kind) if by_place else None
         root = same if same and _follows(failure, same) else None
         if root is None and (near := loose if by_place else roots):
             root = next((r for r in islice(reversed(near.values()), NEAREST_ROOTS) if _follows(failure, r)), None)
@@ -367,7 +415,7 @@ def follow_in_flow(failures: list[_Failure]) -> dict[str, str]:
             links.update(dict.fromkeys(children[failure.id], failure.id))
             roots.pop(root.id)
             loose.pop(root.id, None)
-        roots[failure.id] = alike[_kind(failure)] = failure
+        roots[failure.id] = alike[failure.kind] = failure
         if failure.step in _LOOSE_STEPS or failure.status in _REDIRECTS or failure.joined_by != PLACE:
             loose[failure.id] = failure
     return links
@@ -377,20 +425,12 @@ _LOOSE_STEPS = ("jwks", "metadata", "event")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
-def _of_text(failure: _Failure) -> bool:
-    return re.search(TEXT_LOG, failure.format) is not None
-
-
-def _kind(failure: _Failure) -> tuple[Any, ...]:
-    return failure.step, failure.error, failure.status, failure.cause
-
-
 def _follows(later: _Failure, root: _Failure) -> bool:
     """Whether a later failure can follow from a root: close in time, and tied to it by more than place.
 
     Exchanges that only share caller and time are separate tries, unless they fail alike (a retry) or are log lines.
     """
-    alike = _kind(later) == _kind(root)
+    alike = later.kind == root.kind
     if root.step in ("jwks", "metadata") and later.cause in (
         "server/unreachable",
         "server/metadata-mismatch",
@@ -402,7 +442,7 @@ def _follows(later: _Failure, root: _Failure) -> bool:
     if root.error == "login_required" and root.step == later.step:
         return False  # a silent request without a session answers alone for itself
     by_place = PLACE in (later.joined_by, root.joined_by)
-    if by_place and not alike and not _of_text(later) and not _of_text(root):
+    if by_place and not alike and not later.of_text and not root.of_text:
         return False
     if later.start is None or root.end is None:
         near = later.file == root.file and later.n - root.n < 200
@@ -413,7 +453,7 @@ def _follows(later: _Failure, root: _Failure) -> bool:
 
 def _says_more(later: _Failure, root: _Failure) -> bool:
     """Whether a later failure explains an earlier one: log lines of one episode, where the clearest names the reason."""
-    both_text = _of_text(later) or _of_text(root)
+    both_text = later.of_text or root.of_text
     if root.cause == "grant/access-token-expired" and later.grant_type == "refresh_token":
         return True
     if (

@@ -143,10 +143,27 @@ def _shorthands() -> Mapping[str, str]:
 def expression(when: str) -> pl.Expr:
     """The polars expression of a ``when`` or ``fits``; null counts as false.
 
+    It needs a column ``said …`` or ``fact …`` for each concept and fact that it asks for, see :func:`asked`.
+
     >>> expression("step = 'token' and {code used} and not [html answer]")  # doctest: +ELLIPSIS
     <Expr ...>
     """
-    sql = _SHORTHAND.sub(lambda m: _shorthands()[m[1]], when)
-    sql = _SAID.sub(lambda m: f"array_contains(said, '{m[1]}')", sql)
-    sql = _FACT.sub(lambda m: "array_contains(facts, '" + m[1].replace("'", "''") + "')", sql)
+    sql = _FACT.sub(r'"fact \1"', _SAID.sub(r'"said \1"', _written_out(when)))
     return pl.sql_expr(sql).fill_null(False)
+
+
+def _written_out(when: str) -> str:
+    return _SHORTHAND.sub(lambda m: _shorthands()[m[1]], when)
+
+
+@cache
+def asked() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(concepts, facts) that any cause's expressions ask for."""
+    every = [
+        _written_out(when)
+        for cause in causes().values()
+        for when in (*(sign.when for sign in cause.signs), cause.fits)
+        if when
+    ]
+    concepts = {hit for when in every for hit in _SAID.findall(when)}
+    return tuple(sorted(concepts)), tuple(sorted({hit for when in every for hit in _FACT.findall(when)}))

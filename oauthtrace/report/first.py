@@ -217,7 +217,7 @@ def _share(lead: Row, words: Words) -> Figure:
 def _chart(lead: Row, noun: str, alike: pl.DataFrame, words: Words, *, stands_out: bool) -> Chart | None:
     onset = None
     if stands_out and lead["onset"] and lead["requests_before"] and lead["failures_since"] > 1:
-        earlier = alike.filter(pl.col("bad") & (pl.col("last") < lead["onset"])).height > 0
+        earlier = alike.filter(pl.col("bad") & (pl.col("first") < lead["onset"])).height > 0
         name = "rise" if lead["failures_before"] else "onset_of_lead" if earlier else "onset"
         label = text(f"chart.{name}", when=words.clock(lead["onset"]))
         onset = lead["onset"], label, words.changed_short(lead)

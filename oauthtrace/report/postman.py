@@ -46,7 +46,7 @@ def _secrets(request: Request) -> Iterator[str]:
 
 def _item(name: str, about: str, request: Request) -> dict[str, Any]:
     sent: dict[str, Any] = {
-        "method": request.method,
+        "method": _plain(request.method),
         "header": [{"key": header.name, "value": _value(header)} for header in request.headers],
         "url": _url(request),
         "description": about,

@@ -18,6 +18,8 @@ from oauthtrace.report.visible import Show
 LIKELY, POSSIBLE = 0.75, 0.4
 NAME = 80
 _VALUE, _CELL = 120, 44
+_TELLING = 5
+"""Fewer requests before, or failures since, make no rate."""
 
 Row = dict[str, Any]
 
@@ -110,7 +112,7 @@ class Words:
 
     def rate(self, row: Row) -> str:
         """How often it failed since the onset, and before; empty where nothing can be compared."""
-        if not row["onset"] or not row["requests_before"] or row["count"] < 2:
+        if not row["onset"] or min(row["requests_before"], row["failures_since"]) < _TELLING:
             return ""
         figures = {name: number(row[name]) for name in ("failures_since", "requests_since", "failures_before", "requests_before")}  # fmt: skip
         return text("incident.rate", since=self.clock(row["onset"]), **figures)
