@@ -40,7 +40,7 @@ def sniff(head: bytes) -> float:
 
 def event_of(data: Members) -> Event | None:
     """The first event of an activity that tells of an exchange; the others of one activity are about the same."""
-    listed = [event for event in data["events"] if isinstance(event, Mapping) and event.get("name") in STEPS]
+    listed = [event for event in data["events"] if isinstance(event, Mapping) and str(event.get("name")) in STEPS]
     if not listed:
         return None
     name = str(listed[0]["name"])
