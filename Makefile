@@ -39,6 +39,7 @@ check: setup
 bench: setup
 	@$(BIN)/python benchmarks/bench.py
 	@$(BIN)/python benchmarks/capture.py --quick
+	@$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -136,10 +136,9 @@ def _with_place(exchanges: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _beside(frame: pl.DataFrame, table: pl.DataFrame, on: str, of: str | None = None) -> list[pl.Series]:
-    """A table's columns for each row of a frame, by the table's column ``on`` and the frame's ``of``."""
-    left = frame.select(pl.col(of or on).alias(on))
-    return left.join(table, on=on, how="left", maintain_order="left").drop(on).get_columns()
+def _beside(frame: pl.DataFrame, table: pl.DataFrame, on: str) -> list[pl.Series]:
+    """A table's other columns for each row of a frame, by the column ``on`` of both."""
+    return frame.select(on).join(table, on=on, how="left", maintain_order="left").drop(on).get_columns()
 
 
 def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
@@ -147,11 +146,11 @@ def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     places = placed.select("n", "client", "endpoint", "of_host", "of_client")
     told = failures.select(*_TOLD).with_columns(*_beside(failures, places, "n"))
     shared = pl.col("cause").is_in(OF_THE_SERVER)
-    top = told.filter(~pl.col("caused_by").is_in(told["id"].implode()).fill_null(value=False))["id"]
+    followers = _followers(told)
     told = told.with_columns(
         place=pl.when(shared).then("of_host").otherwise("of_client"),
         key_endpoint=pl.when(~shared).then("endpoint"),
-        root=~pl.col("caused_by").is_in(top.implode()).fill_null(value=False),
+        root=~pl.col("id").is_in(followers["id"].implode()),
     )
     kind = pl.struct("cause", "provider", pl.when(~shared).then("client"), "host", "key_endpoint").hash()
     worded = pl.col("root") & ~shared & ~pl.col("proof").fill_null(value=False)
@@ -161,11 +160,18 @@ def _with_key(failures: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     roots = told.filter("root").select("kind", "id")
     named = roots.group_by("kind", maintain_order=True).agg(incident=pl.concat_str(pl.lit("i"), pl.col("id").first()))
     told = told.with_columns(*_beside(told, named, "kind"))
-    root_of = told.filter("root").select("id", root_incident="incident")
-    told = told.with_columns(*_beside(told, root_of, "id", of="caused_by"))
+    causing = followers.join(told.select(caused_by="id", root_incident="incident"), on="caused_by")
+    told = told.with_columns(*_beside(told, causing.select("id", "root_incident"), "id"))
     incident = pl.when("root").then("incident").otherwise("root_incident")
     keyed = told.with_columns(incident=incident).drop("kind", "root_incident").filter(pl.col("incident").is_not_null())
     return keyed.sort(~pl.col("root"), maintain_order=True)
+
+
+def _followers(told: pl.DataFrame) -> pl.DataFrame:
+    """``id`` and ``caused_by`` of failures that merely follow from one of these which itself follows from none of them."""
+    caused = told.filter(pl.col("caused_by").is_not_null()).select("id", "caused_by")
+    linked = caused.join(told.select(caused_by="id"), on="caused_by", how="semi")
+    return linked.join(linked.select(caused_by="id"), on="caused_by", how="anti")
 
 
 def _counted(keyed: pl.DataFrame) -> pl.DataFrame:

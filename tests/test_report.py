@@ -124,6 +124,18 @@ def test_since_when_whom_and_how_sure(shown):
     assert shown.text.count("proved") >= 6
 
 
+def test_how_often_before_and_since(analysis):
+    first, *others = [incident.detail.evidence for incident in build(analysis).details]
+    assert re.fullmatch(r"Since 09:03, 41 of 41 such requests failed; before that, 0 of \d+\.", first[-1])
+    assert not any("such requests failed" in line for evidence in others for line in evidence)
+
+
+def test_clients_of_a_shared_trouble_are_named():
+    rows = [one for n, client in enumerate("abc") for one in story.sign_in(10 * n + 1, story.START + timedelta(minutes=n), f"shop-{client}", uri=story.HTTPS, fails=True)]  # fmt: skip
+    page = Page(render(story.with_causes(story.analysed(rows), {"authorization": ("server/outage", 0.9)})))
+    assert "3 clients shop-a, shop-b, shop-c" in page.text
+
+
 def test_refresh_token_used_twice(analysis):
     panel = build(analysis).details[1].detail.panels[0]
     assert panel.kind == "uses"

@@ -71,8 +71,10 @@ def _model() -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]:
 @lru_cache(maxsize=20_000)
 def resembling(message: str) -> tuple[tuple[str, float], ...]:
     """(cause, cosine) of the causes that a message resembles most, at most FEW, the nearest first."""
+    if not (terms := _terms(message)):
+        return ()
     rarity, postings = _model()
-    vector = {t: (1 + math.log(n)) * rarity[t] for t, n in _terms(message).items() if t in rarity}
+    vector = {t: (1 + math.log(n)) * rarity[t] for t, n in terms.items() if t in rarity}
     length = math.sqrt(sum(v * v for v in vector.values()))
     cosines: defaultdict[str, float] = defaultdict(float)
     for term, value in vector.items():

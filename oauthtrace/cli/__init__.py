@@ -1,6 +1,7 @@
 """The command line: one module a command. Nothing heavy is imported before a command runs."""
 
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -94,6 +95,7 @@ for command in (analyze, ingest, capture, report, explain, causes, formats, reje
 
 def main() -> None:
     """Run the command line; the entry point of the ``oauthtrace`` script."""
+    gc.set_threshold(200_000, 50, 100)  # rows live until the frame is made: looking at them over and over finds nothing
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

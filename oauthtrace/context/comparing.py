@@ -51,9 +51,7 @@ def nearest_success(
         .sort("n")
     )
     rows = frame.select("n", *by, "time").drop_nulls().sort("n")
-    before = rows.join_asof(
-        ok, on="n", by=by, strategy="backward", allow_exact_matches=False, check_sortedness=False
-    )
+    before = rows.join_asof(ok, on="n", by=by, strategy="backward", allow_exact_matches=False, check_sortedness=False)
     after = rows.join_asof(
         ok, on="n", by=by, strategy="forward", allow_exact_matches=False, check_sortedness=False
     ).select("n", *[pl.col(f"ok_{v}").alias(f"next_{v}") for v in values])

@@ -99,6 +99,8 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     except ValueError:
         return None
     request, answer_headers = raw.request_headers, raw.answer_headers
+    if _shows_only_a_path(raw, parts.query, parts.fragment) and not learnt and endpoints.by_path(parts.path) is None:
+        return None  # most lines of an access log
     content_type = request.get("content-type", "").lower()
     sent = parameters.read(parts.query, raw.request_body, content_type)
     if parts.fragment and "=" in parts.fragment:
@@ -156,6 +158,14 @@ def observe(raw: RawExchange, redactor: Redactor, learnt: Mapping[str, str] | No
     row["provider"] = provider_of(host.partition(":")[0] or None, parts.path, header_names)
     row["facts"] = sorted(f for f in facts if not (in_dialogue and f.startswith("no ")))
     return row
+
+
+def _shows_only_a_path(raw: RawExchange, query: str, fragment: str) -> bool:
+    """Whether nothing but the path can tell that an exchange is OAuth's."""
+    return not (
+        query or fragment or raw.request_body or raw.answer_body or raw.step
+        or "authorization" in raw.request_headers or "www-authenticate" in raw.answer_headers
+    )  # fmt: skip
 
 
 _WORDS = re.compile(r"[A-Za-z_ ]{0,200}\Z")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from oauthtrace.oauth.redirect_uri import marks
 from oauthtrace.report.visible import Show
 
-VALUE = 300
+VALUE, WORD = 300, 60
+"""So many characters are shown of a value that is compared, and of a word."""
 _ISLAND = 3
 """Equal stretches shorter than this between two differences are marked with them."""
 _CONTEXT = 60

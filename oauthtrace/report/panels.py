@@ -6,19 +6,19 @@ A panel is built from the context columns that are not null; where nothing is to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from oauthtrace.correlate import BROKEN_ANSWERS, MACHINE_STEPS
 from oauthtrace.evidence import duration
 from oauthtrace.report.around import Case
-from oauthtrace.report.panel import VALUE, Claim, Line, Panel, Piece, Use, compare
+from oauthtrace.report.panel import VALUE, WORD, Line, Panel, Piece, Use, compare
 from oauthtrace.report.texts import text
 from oauthtrace.report.times import Clock
+from oauthtrace.report.tokens import claims, clocks, scopes
 from oauthtrace.report.visible import Show
 
 MOST_PANELS = 2
-_VALUE, _WORD, _QUOTE = VALUE, 60, 600
+_QUOTE = 600
 
 
 Row = dict[str, Any]
@@ -54,7 +54,7 @@ def redirect(case: Case, show: Show, clock: Clock) -> Panel | None:
         kind = row[column]
         if kind == "absent":
             lines = [
-                Line(text(other_label), [Piece(show(row[other], _VALUE))]),
+                Line(text(other_label), [Piece(show(row[other], VALUE))]),
                 Line(text(sent_label), [Piece(text("panel.redirect.absent"), differs=True)], failing=True),
             ]
             return Panel("compare", title, text("panel.redirect.none"), telling=True, lines=lines)
@@ -65,14 +65,14 @@ def redirect(case: Case, show: Show, clock: Clock) -> Panel | None:
             return Panel("compare", title, text(f"panel.redirect.{kind}"), telling=True, lines=lines)
     if not row["redirect_uri"] and case.cause == "redirect-uri/missing" and case.worked and case.worked["redirect_uri"]:
         absent = Line(text("panel.redirect.sent"), [Piece(text("panel.redirect.absent"), differs=True)], failing=True)
-        worked = Line(text("panel.redirect.worked"), [Piece(show(case.worked["redirect_uri"], _VALUE))])
+        worked = Line(text("panel.redirect.worked"), [Piece(show(case.worked["redirect_uri"], VALUE))])
         return Panel("compare", title, text("panel.redirect.missing"), telling=True, lines=[absent, worked])
     if row["redirect_uri"] and case.family == "redirect-uri":
         return Panel(
             "compare",
             title,
             text("panel.redirect.only"),
-            lines=[Line(text("panel.redirect.sent"), [Piece(show(row["redirect_uri"], _VALUE))], failing=True)],
+            lines=[Line(text("panel.redirect.sent"), [Piece(show(row["redirect_uri"], VALUE))], failing=True)],
         )
     return None
 
@@ -126,11 +126,11 @@ def secret(case: Case, show: Show, clock: Clock) -> Panel | None:
 
 def _credentials(row: Row, show: Show) -> list[Piece]:
     length = f" ({text('panel.secret.length', n=row['secret_length'])})" if row["secret_length"] else ""
-    mark = show(row["secret_fp"], _WORD) if row["secret_fp"] else text("panel.secret.secret_unknown")
+    mark = show(row["secret_fp"], WORD) if row["secret_fp"] else text("panel.secret.secret_unknown")
     method = row["auth_method"] or "?"
     if method == "none":
         mark, length = text("panel.secret.none"), ""
-    return [Piece(mark + length), Piece(", "), Piece(show(method, _WORD))]
+    return [Piece(mark + length), Piece(", "), Piece(show(method, WORD))]
 
 
 # --- ages and uses --------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def uses(case: Case, show: Show, clock: Clock) -> Panel | None:
     listed = [_use(use, case.uses[0], show, clock) for use in case.uses]
     note = text("panel.uses.code" if code else "panel.uses.refresh", n=len(listed))
     title = text("panel.uses.title")
-    return Panel("uses", title, note, telling=True, uses=listed, value=show(code or refresh, _WORD))
+    return Panel("uses", title, note, telling=True, uses=listed, value=show(code or refresh, WORD))
 
 
 def _use(use: Row, first: Row, show: Show, clock: Clock) -> Use:
@@ -192,7 +192,7 @@ def _use(use: Row, first: Row, show: Show, clock: Clock) -> Use:
     return Use(
         clock.exact(use["time"]),
         text("panel.uses.after", ago=duration(later)) if later else "",
-        show(use["client_id"] or use["client_address"] or "?", _WORD),
+        show(use["client_id"] or use["client_address"] or "?", WORD),
         text(f"panel.uses.{outcome}", answer=_answer(use, show)),
         bool(use["failed"]),
     )
@@ -200,129 +200,10 @@ def _use(use: Row, first: Row, show: Show, clock: Clock) -> Use:
 
 def _answer(row: Row, show: Show) -> str:
     words = [
-        str(row["status"]) if row["status"] else show(row["transport_error"] or text("timeline.no_answer"), _WORD),
-        show(row["error"], _WORD) if row["error"] else "",
+        str(row["status"]) if row["status"] else show(row["transport_error"] or text("timeline.no_answer"), WORD),
+        show(row["error"], WORD) if row["error"] else "",
     ]
     return " ".join(word for word in words if word)
-
-
-# --- scopes and tokens ----------------------------------------------------------------------------------------------
-
-
-def scopes(case: Case, show: Show, _clock: Clock) -> Panel | None:
-    """Which scope was asked for, granted, held and demanded."""
-    row = case.row
-    asked = _words(row["scope"]) or next((w for r in case.flow if (w := _words(r["scope"]))), None)
-    granted = next((w for r in reversed(case.flow) if (w := _words(r["granted_scope"]))), None)
-    refused = _words(row["refused_scope"])
-    columns: list[tuple[str, list[str] | None]] = [
-        ("asked", asked),
-        (
-            "allowed",
-            [*(w for w in asked or () if w not in refused), *(_words((case.worked or {}).get("scope")) or ())]
-            if refused
-            else None,
-        ),
-        ("granted", granted),
-        ("held", _words(row["jwt_scope"])),
-        ("demanded", _words(row["demanded_scope"])),
-    ]
-    known = [(name, words) for name, words in columns if words is not None]
-    every = list(dict.fromkeys(word for _, words in known for word in words))[:30]
-    if not every:
-        return None
-    wrong = set(_words(row["lacking_scope"]) or refused or ())
-    rows = [(show(word, _WORD), [word in words for _, words in known], word in wrong) for word in every]
-    rows.sort(key=lambda r: not r[2])
-    named = show(" ".join(sorted(wrong)), _VALUE)
-    note = text(
-        "panel.scopes.lacking" if row["lacking_scope"] else "panel.scopes.refused" if wrong else "panel.scopes.plain",
-        scope=named,
-    )
-    return Panel(
-        "scopes",
-        text("panel.scopes.title"),
-        note,
-        telling=bool(wrong),
-        columns=[text(f"panel.scopes.{n}") for n, _ in known],
-        rows=rows,
-    )
-
-
-def _words(value: str | None) -> list[str] | None:
-    return value.split() if value else None
-
-
-def claims(case: Case, show: Show, clock: Clock) -> Panel | None:
-    """Claims of the token presented against what is expected of them."""
-    row, worked = case.row, case.worked or {}
-    if row["jwt_use"] is None:
-        return None
-    now = row["server_time"] or row["time"]
-    at_server = text("panel.claims.now", now=clock.exact(now)) if now else ""
-    audience = worked.get("jwt_aud") or (
-        f"{row['scheme'] or 'https'}://{row['host']}" if case.cause == "grant/wrong-audience" and row["host"] else ""
-    )
-    timed = row["jwt_time"]
-    listed = [
-        (
-            "aud",
-            row["jwt_aud"],
-            audience,
-            case.cause == "grant/wrong-audience" or bool(audience and audience != row["jwt_aud"]),
-        ),
-        ("iss", row["jwt_iss"], worked.get("jwt_iss") or "", bool(row["issuer_differs"])),
-        ("azp", row["jwt_azp"], "", False),
-        ("alg", row["jwt_alg"], worked.get("jwt_alg") or "", bool(row["alg_unexpected"])),
-        ("kid", row["jwt_kid"], worked.get("jwt_kid") or "", bool(row["kid_unknown"])),
-        ("exp", _moment(row["jwt_exp"], clock), at_server, timed == "expired"),
-        ("nbf", _moment(row["jwt_nbf"], clock), at_server, timed == "not yet valid"),
-        ("iat", _moment(row["jwt_iat"], clock), at_server, timed in ("issued in the future", "stale")),
-    ]
-    found = [
-        Claim(text(f"panel.claims.{name}"), show(value, _VALUE), show(expected, _VALUE), wrong)
-        for name, value, expected, wrong in listed
-        if value
-    ]
-    if not found:
-        return None
-    found.sort(key=lambda claim: not claim.wrong)
-    wrong = any(claim.wrong for claim in found)
-    return Panel(
-        "claims",
-        text("panel.claims.title"),
-        text("panel.claims.wrong" if wrong else "panel.claims.as_read"),
-        telling=wrong,
-        claims=found,
-    )
-
-
-def _moment(epoch: float | None, clock: Clock) -> str:
-    if epoch is None:
-        return ""
-    try:
-        return clock.exact(datetime.fromtimestamp(epoch, UTC).replace(tzinfo=None))
-    except (OverflowError, OSError, ValueError):
-        return f"{epoch:g}"
-
-
-def clocks(case: Case, _show: Show, clock: Clock) -> Panel | None:
-    """The server's Date against the time of capture."""
-    row, off = case.row, case.row["clock_off_s"]
-    if off is None or not row["server_time"] or abs(off) < 5:
-        return None
-    lines = [
-        Line(text("panel.clock.capture"), [Piece(clock.exact(row["time"]))]),
-        Line(text("panel.clock.server"), [Piece(clock.exact(row["server_time"]), differs=True)], failing=True),
-    ]
-    note = text("panel.clock.off", off=duration(off), direction=text("read.ahead" if off > 0 else "read.behind"))
-    return Panel(
-        "compare",
-        text("panel.clock.title"),
-        note,
-        telling=case.cause == "server/clock-skew" or abs(off) > 60,
-        lines=lines,
-    )
 
 
 # --- the answer, and what separates ---------------------------------------------------------------------------------
@@ -334,16 +215,16 @@ def answer(case: Case, show: Show, _clock: Clock) -> Panel | None:
     if row["step"] == "event" or (row["status"] is None and not row["transport_error"]):
         return None
     if row["status"] is None:
-        came = text("panel.answer.nothing", why=show(row["transport_error"], _VALUE))
+        came = text("panel.answer.nothing", why=show(row["transport_error"], VALUE))
     else:
-        kind, server = show(row["answer_type"] or "", _WORD), row["server_header"]
+        kind, server = show(row["answer_type"] or "", WORD), row["server_header"]
         came = (
-            text("panel.answer.from", status=row["status"], type=kind, server=show(server, _WORD))
+            text("panel.answer.from", status=row["status"], type=kind, server=show(server, WORD))
             if server
             else text("panel.answer.plain", status=row["status"], type=kind)
         )
     facts = [fact for fact in row["facts"] or () if fact in BROKEN_ANSWERS]
-    came = text("panel.answer.but", came=came.strip(), what=show(", ".join(facts), _VALUE)) if facts else came
+    came = text("panel.answer.but", came=came.strip(), what=show(", ".join(facts), VALUE)) if facts else came
     should = text(
         "panel.answer.token"
         if row["step"] == "token"
@@ -395,8 +276,8 @@ def handed(case: Case, show: Show, _clock: Clock) -> Panel | None:
         return None
     missing = text("panel.handed.none")
     lines = [
-        Line(text(f"panel.handed.{kind}_out"), [Piece(show(out, _WORD) if out else missing, differs=True)]),
-        Line(text(f"panel.handed.{kind}_back"), [Piece(show(back, _WORD), differs=True)], failing=True),
+        Line(text(f"panel.handed.{kind}_out"), [Piece(show(out, WORD) if out else missing, differs=True)]),
+        Line(text(f"panel.handed.{kind}_back"), [Piece(show(back, WORD), differs=True)], failing=True),
     ]
     note = text("panel.handed.note" if out else "panel.handed.other_flow")
     return Panel("compare", text("panel.handed.title"), note, telling=True, lines=lines)

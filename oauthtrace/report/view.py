@@ -98,7 +98,7 @@ def _incident(row: Row, words: Words) -> Incident:
         cause=cause.id,
         at=text("table.at", cause=cause.id, server=words.server(row)),
         who=words.who(row),
-        hit=", ".join(list(words.hit(row))[:2]),
+        hit=" · ".join(list(words.hit(row))[:2]),
         count=number(row["count"] + row["following"]),
         when=words.when(row, more="incident.from_to", once="incident.once"),
         state=words.state(row),

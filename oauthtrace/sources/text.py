@@ -96,7 +96,9 @@ _URL = re.compile(r"https?://[^\s\"'<>,;)\]}|\\`]+")
 _EVENT_TYPE = re.compile(r'\btype="?([A-Z_]{4,40})"?')
 
 
-_PACKAGE = re.compile(r"\boauth2client\b(?!\.client\b)")
+_PACKAGE = re.compile(
+    r"\boauth2client\b(?!\.client\b)|\b(?:lib|python3-|golang-|node-|ruby-|php-)[a-z0-9.+-]*[a-z0-9](?::\w+)?"
+)
 """Names of packages that say no more than which library is installed."""
 
 
