@@ -88,3 +88,9 @@ def test_a_capture_and_a_flow_file_of_the_same_run_agree() -> None:
     }
     shared = flows.keys() & hars.keys()
     assert {key: flows[key] for key in shared} == {key: hars[key] for key in shared}
+
+
+def test_the_busy_day_has_no_other_root_than_the_ten() -> None:
+    analysis = analysis_of("busy-day.har")
+    roots = analysis.failures.filter(pl.col("caused_by").is_null())
+    assert sorted(roots["cause"].to_list()) == sorted(entry["cause"] for entry in BUSY), told(analysis)
