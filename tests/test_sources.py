@@ -601,3 +601,11 @@ def test_a_format_declares_itself(name: str, module: object) -> None:
     assert module.TITLE  # type: ignore[attr-defined]
     assert set(module.SEES) <= {"query", "headers", "authorization", "body", "answer", "location"}  # type: ignore[attr-defined]
     assert module.__doc__, "a format's module says where its definition is"
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x00\x00", b"\x28\xb5\x2f\xfd", b"x\x9c", b"x\x01"])
+def test_lines_that_begin_like_compressed_data_are_lines(start: bytes) -> None:
+    frame = lines.frame_of(start + b" first\n\nthird\n")
+    assert frame.height == 3
+    assert frame["line"].is_null().to_list() == [False, True, False]
+    assert frame["line"][0].endswith(" first")

@@ -36,11 +36,16 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
+_LIKE_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+"""Beginnings that polars takes for compressed data and unpacks; here they are a line like any other."""
+
+
 def frame_of(block: bytes) -> pl.DataFrame:
     """The lines of a block as column ``line``; an empty line is null."""
     clean = block.replace(b"\x01", b" ") if b"\x01" in block else block
-    return pl.read_csv(
-        io.BytesIO(clean),
+    guarded = clean.startswith(_LIKE_COMPRESSED)
+    frame = pl.read_csv(
+        io.BytesIO(b"\n" + clean if guarded else clean),
         separator="\x01",
         quote_char=None,
         has_header=False,
@@ -48,6 +53,7 @@ def frame_of(block: bytes) -> pl.DataFrame:
         schema={"line": pl.String},
         infer_schema=False,
     )
+    return frame.slice(1) if guarded else frame
 
 
 class _Passed(NamedTuple):
