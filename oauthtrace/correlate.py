@@ -13,6 +13,8 @@ import hashlib
 
 import polars as pl
 
+from oauthtrace.oauth.endpoints import MACHINE_STEPS
+
 KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("code", ("code_fp", "issued_code_fp")),
     ("state", ("state_fp",)),
@@ -35,17 +37,6 @@ BROKEN_ANSWERS = (
     "form-encoded answer", "issuer missing", "no keys", "html answer", "error page", "redirected to a login page", "issuer does not fit the URL",
 )  # fmt: skip
 """Facts that make a 2xx or 3xx answer of a machine endpoint a failure (RFC 6749 §5.1)."""
-MACHINE_STEPS = (
-    "token",
-    "userinfo",
-    "jwks",
-    "metadata",
-    "par",
-    "device-authorization",
-    "introspection",
-    "revocation",
-    "registration",
-)
 
 
 def correlate(exchanges: pl.DataFrame) -> pl.DataFrame:
@@ -172,7 +163,6 @@ def _join_empty_tokens(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
     """A request that follows the redirect of a machine endpoint belongs to the request that was redirected."""
-    plain = pl.col("url").str.split("?").list.first()
     moved = frame.filter(
         pl.col("status").is_between(300, 399) & pl.col("step").is_in(MACHINE_STEPS) & pl.col("time").is_not_null()
     )
@@ -184,7 +174,7 @@ def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
             "time",
             redirect="n",
             who=pl.coalesce("client_id", pl.lit("")),
-            place=pl.col("location").str.split("?").list.first(),
+            place=without_query("location"),
             target="label",
         )
         .drop_nulls()
@@ -192,7 +182,7 @@ def _join_redirected(frame: pl.DataFrame) -> pl.DataFrame:
     )
     calls = (
         frame.filter(pl.col("time").is_not_null())
-        .select("n", "source_file", "time", own=pl.coalesce("client_id", pl.lit("")), place=plain)
+        .select("n", "source_file", "time", own=pl.coalesce("client_id", pl.lit("")), place=without_query("url"))
         .drop_nulls()
         .sort("time")
     )
@@ -315,6 +305,16 @@ def has(fact: str) -> pl.Expr:
     return pl.col("facts").list.contains(fact).fill_null(False)
 
 
+def without_query(column: str) -> pl.Expr:
+    """A URL without its query."""
+    return pl.col(column).str.split("?").list.first()
+
+
+def place_of(column: str) -> pl.Expr:
+    """Host and path of a URL, to be compared with those of an exchange."""
+    return without_query(column).str.split("://").list.last()
+
+
 TEXT_LOG = r"(?:^|>)(?:text|nginx-error)$"
 """Source formats whose lines tell of one thing in several lines, in whatever carrier."""
 
@@ -352,7 +352,7 @@ def _mark_started_over(frame: pl.DataFrame) -> pl.DataFrame:
         "source_file",
         "time",
         caller=pl.col("client_address").fill_null("-"),
-        place=pl.col("redirect_uri").str.split("?").list.first().str.split("://").list.last(),
+        place=place_of("redirect_uri"),
     )
     pairs = came_back.sort("time").join_asof(
         asked.drop_nulls("place").sort("time").with_columns(again=pl.lit(True)),

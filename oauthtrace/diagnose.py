@@ -20,6 +20,7 @@ from oauthtrace.causes import MISFIT, UNKNOWN, Cause, asked, causes, expression
 from oauthtrace.causes.resemblance import resembling
 from oauthtrace.correlate import has, of_text_log
 from oauthtrace.follow import follow, within_callbacks
+from oauthtrace.kinds import kinds_of
 from oauthtrace.oauth import messages
 from oauthtrace.oauth.redirect_uri import difference
 from oauthtrace.providers import STANDARD, Code, find_texts
@@ -89,7 +90,7 @@ def rank(failed: pl.DataFrame) -> pl.DataFrame:
     read = with_concepts(failed)
     scores = score(read)
     names = list(causes())
-    kinds, place = _distinct(scores, names)
+    kinds, place = kinds_of(scores, names)
     winners = pl.DataFrame(
         [_decide(names, row) for row in kinds.iter_rows()],
         schema={"cause": pl.String, "confidence": pl.Float64, "alternatives": pl.List(ALTERNATIVE)},
@@ -123,39 +124,32 @@ def with_concepts(failed: pl.DataFrame) -> pl.DataFrame:
         .then(pl.col("message").drop_nulls().unique(maintain_order=True).str.join("\n").over("flow"))
         .otherwise("message")
     )
-    masked = failed.select(
-        (together.fill_null("") + pl.lit(" | ") + pl.col("transport_error").fill_null("")).alias("masked")
-    )["masked"]
-    distinct = masked.unique()
-    masked_texts = distinct.str.head(messages.LONGEST)
+    whole = (together.fill_null("") + pl.lit(" | ") + pl.col("transport_error").fill_null("")).alias("text")
+    kinds, place = kinds_of(failed.select(whole), ["text"])
+    masks = kinds["text"].str.head(messages.LONGEST)
     for pattern, sign in messages.MASKS:
-        masked_texts = masked_texts.str.replace_all(pattern, sign)
-    masks = masked_texts.to_list()
-    told = [_told(text) if "://" in text else (None, None, None) for text in distinct.to_list()]
-    lookup = pl.DataFrame(
+        masks = masks.str.replace_all(pattern, sign)
+    told = [_told(text) if "://" in text else (None, None, None) for text in kinds["text"]]
+    heard = pl.DataFrame(
         {
-            "masked": distinct,
             "mask": masks,
             "said": [list(messages.read(mask)) for mask in masks],
             **{name: [t[i] for t in told] for i, name in enumerate(TOLD)},
         },
-        schema={"masked": pl.String, "mask": pl.String, "said": pl.List(pl.String), **dict.fromkeys(TOLD, pl.String)},
+        schema={"mask": pl.String, "said": pl.List(pl.String), **dict.fromkeys(TOLD, pl.String)},
     )
-    places = pl.DataFrame({"masked": masked}).join(
-        lookup.select("masked").with_row_index("place"), on="masked", how="left", maintain_order="left"
-    )["place"]
     concepts, _ = asked()
-    heard = lookup.drop("masked").with_columns(
+    heard = heard.with_columns(
         pl.col("said").list.join(";").alias("told"),
         *[pl.col("said").list.contains(concept).alias(f"said {concept}") for concept in concepts],
     )
-    return with_facts(failed.with_columns(heard.select(pl.all().gather(places))))
+    return with_facts(failed.with_columns(heard.select(pl.all().gather(place))))
 
 
 def with_facts(frame: pl.DataFrame) -> pl.DataFrame:
     """A column ``fact …`` for each fact that a cause asks for; each distinct list of facts is looked through once."""
     _, facts = asked()
-    kinds, place = _distinct(frame, ["facts"])
+    kinds, place = kinds_of(frame, ["facts"])
     noticed = kinds.select(pl.col("facts").list.contains(fact).fill_null(False).alias(f"fact {fact}") for fact in facts)
     return frame.with_columns(noticed.select(pl.all().gather(place)))
 
@@ -214,21 +208,13 @@ def score(read: pl.DataFrame) -> pl.DataFrame:
     """One column a cause, in nats; rows as given."""
     names = list(causes())
     by_signs = read.select(_sign_score(cause).alias(cause.id) for cause in causes().values())
-    kinds, place = _distinct(read, ["mask", "provider", "error", "error_code"])
+    kinds, place = kinds_of(read, ["mask", "provider", "error", "error_code"])
     rows = []
     for mask, provider, *code in kinds.iter_rows():
         words, coded = _score_words(mask, provider), _score_code(provider, *code)
         rows.append([_together(words.get(name, 0.0), coded.get(name, 0.0)) for name in names])
     told = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float64), orient="row")
     return by_signs.select(pl.col(name) + told[name].gather(place) for name in names)
-
-
-def _distinct(frame: pl.DataFrame, columns: list[str]) -> tuple[pl.DataFrame, pl.Series]:
-    """The distinct combinations of some columns, and for each row the number of its own."""
-    keyed = frame.select(*columns, key=pl.struct(columns).hash())
-    kinds = keyed.unique("key", maintain_order=True).with_row_index("place")
-    place = keyed.select("key").join(kinds.select("key", "place"), on="key", how="left", maintain_order="left")["place"]
-    return kinds.select(columns), place
 
 
 def _together(words: float, code: float) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from oauthtrace.causes import causes, expression
+from oauthtrace.kinds import kinds_of
 from oauthtrace.vantage import blind_spot
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
@@ -71,14 +72,10 @@ SURE = 0.9
 
 def _blind_spots(ranked: pl.DataFrame) -> pl.Series:
     """For each ranked failure what its log does not show of it; null where that would change nothing."""
-    columns = ["step", "status", "sees", "source_format"]
-    kinds = ranked.select(columns).unique()
+    kinds, place = kinds_of(ranked, ["step", "status", "sees", "source_format"])
     said = [blind_spot(step, status, tuple(sees or ()), form or "") for step, status, sees, form in kinds.iter_rows()]
-    table = kinds.with_columns(pl.Series("unseen", said, dtype=pl.String))
-    unseen = ranked.select(*columns, "confidence").join(
-        table, on=columns, how="left", maintain_order="left", nulls_equal=True
-    )
-    return unseen.select(pl.when(pl.col("confidence") < SURE).then("unseen"))["unseen"]
+    unseen = pl.Series("unseen", said, dtype=pl.String).gather(place)
+    return ranked.select(pl.when(pl.col("confidence") < SURE).then(unseen).alias("unseen"))["unseen"]
 
 
 _SAYS = ("error", "error_code", "error_description", "transport_error", "status", "step")
@@ -97,11 +94,9 @@ def _of_cause(group: pl.DataFrame, signs: list[tuple[str, str]]) -> pl.DataFrame
         *_SAYS,
         message=pl.when(pl.col("step") == "event").then("message"),
     )
-    columns = values.columns[1:]
-    keyed = values.with_columns(key=pl.struct(columns).hash())
-    distinct = keyed.unique("key")
+    kinds, place = kinds_of(values, values.columns[1:])
     written = []
-    for row in distinct.select(columns).iter_rows(named=True):
+    for row in kinds.iter_rows(named=True):
         listed = [
             _PLACEHOLDER.sub(lambda m, row=row: write(row[f"value {m[1]}"], m[2] or None), say)  # type: ignore[misc]
             for i, (_, say) in enumerate(signs)
@@ -110,8 +105,7 @@ def _of_cause(group: pl.DataFrame, signs: list[tuple[str, str]]) -> pl.DataFrame
         if sentence := _said(*[row[name] for name in (*_SAYS, "message")]):
             listed.append(sentence)
         written.append(list(dict.fromkeys(listed))[:MOST])
-    table = distinct.select("key").with_columns(pl.Series("evidence", written, dtype=pl.List(pl.String)))
-    return keyed.select("row", "key").join(table, on="key", how="left").select("row", "evidence")
+    return values.select("row", pl.Series("evidence", written, dtype=pl.List(pl.String)).gather(place))
 
 
 def _said(

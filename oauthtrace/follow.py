@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from oauthtrace.causes import UNKNOWN
-from oauthtrace.correlate import of_text_log
+from oauthtrace.correlate import of_text_log, place_of
 
 
 class _Failure(NamedTuple):
@@ -75,7 +75,7 @@ def within_callbacks(ranked: pl.DataFrame) -> pl.DataFrame:
         "time",
         root=pl.coalesce("caused_by", "id"),
         token_end=pl.col("time") + pl.duration(microseconds=pl.col("duration_ms").fill_null(0) * 1000),
-        place=pl.col("redirect_uri").str.split("?").list.first().str.split("://").list.last(),
+        place=place_of("redirect_uri"),
     )
     if callbacks.is_empty() or redeemed.is_empty():
         return ranked

@@ -174,3 +174,19 @@ def test_a_message_resembles_the_texts_of_its_cause() -> None:
     assert "server/clock-skew" in nearest
     assert all(0 < cosine <= 1 for _, cosine in resembling("the client secret was rotated yesterday"))
     assert resembling("") == ()
+
+
+HOSTILE = {
+    "values that are no texts": '{"issuer":7,"resource":[1],"token_endpoint":"https://id.test/token","scopes_supported":[1,null,{}],"grant_types_supported":[[]],"token_endpoint_auth_methods_supported":[1],"id_token_signing_alg_values_supported":[{},2]}',
+    "lists that are none": '{"issuer":"https://id.test","token_endpoint":"https://id.test/token","scopes_supported":"openid","id_token_signing_alg_values_supported":9,"response_types_supported":null}',
+    "an endpoint that is no URL": '{"issuer":"https://id.test","token_endpoint":"https://[id","authorization_endpoint":"//","jwks_uri":"x"}',
+}
+
+
+@pytest.mark.parametrize("title", HOSTILE)
+def test_metadata_of_any_shape_is_read(title: str, tmp_path: Path) -> None:
+    read = get(0, "https://id.test/.well-known/openid-configuration", 200, answer_headers=JSON, answer=HOSTILE[title])
+    refused = post(1, "https://id.test/token", f"{CREDENTIALS}&scope=a", 400, '{"error":"invalid_scope"}')
+    keys = get(2, "https://id.test/jwks", 200, answer_headers=JSON, answer='{"keys":[1,{"kty":"RSA","kid":[]}]}')
+    analysis = analyse_exchanges(tmp_path, [read, refused, keys])
+    assert "scope" in analysis.failures["cause"].to_list()[-1], told(analysis)

@@ -76,28 +76,16 @@ def _fail_on(text: str | None) -> str | None:
     return text
 
 
-Paths = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="PATH...",
-        help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.",
-        show_default=False,
-    ),
-]
-NeededPaths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATH...",
-        help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.",
-        show_default=False,
-    ),
-]
-Database = Annotated[
-    Path | None, typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)
-]
-NeededDatabase = Annotated[
-    Path, typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)
-]
+_PATHS = typer.Argument(
+    metavar="PATH...",
+    help="Files, folders, globs, or - for standard input; .gz .zst .bz2 .xz are read as they are.",
+    show_default=False,
+)
+_DATABASE = typer.Option("--db", metavar="FILE", help="DuckDB file that keeps the exchanges.", show_default=False)
+Paths = Annotated[list[str] | None, _PATHS]
+NeededPaths = Annotated[list[str], _PATHS]
+Database = Annotated[Path | None, _DATABASE]
+NeededDatabase = Annotated[Path, _DATABASE]
 Since = Annotated[
     datetime | None,
     typer.Option(

@@ -54,7 +54,6 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("token_expired", pl.Boolean, "past exp, or older than expires_in"),
     ("token_expired_by_s", pl.Float64, "seconds past that moment"),
     ("token_worked_before", pl.Boolean, "the same token was accepted before at this host"),
-    ("token_issued_here", pl.Boolean, "the token was issued in this capture"),
     ("lacking_scope", pl.String, "scope demanded, or asked for, that the token does not hold"),
     ("refused_scope", pl.String, "scope of this request that no success of this client ever asked for"),
     ("clock_off_s", pl.Float64, "server's Date header minus the time of capture, seconds, median of the host"),
@@ -70,7 +69,6 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("alg_unexpected", pl.Boolean, "signed with another algorithm than the metadata announces"),
     ("nonce_differs", pl.Boolean, "nonce in the ID token is not the one of the authorize request"),
     ("device_too_old", pl.Boolean, "device code older than its expires_in"),
-    ("retry_of", pl.Int64, "n of an earlier failed try of the same request"),
     ("sometimes_works", pl.Boolean, "the same request of the same client fails and works in turn"),
     ("callback_extra", pl.String, "parameters of the callback that no server adds: the redirect URI has a query of its own"),
     ("in_token_exchange", pl.Boolean, "the log entry tells of the code's redemption, after a callback that brought a code"),
@@ -106,12 +104,10 @@ ADDED: tuple[tuple[str, Any, str], ...] = (
     ("unannounced_scope", pl.String, "scopes asked for that are not in scopes_supported"),
     ("grant_unannounced", pl.Boolean, "the grant type is not in grant_types_supported"),
     ("response_type_unannounced", pl.Boolean, "the response type is not in response_types_supported"),
-    ("challenge_method_unannounced", pl.Boolean, "the challenge method is not in code_challenge_methods_supported"),
     ("announced_endpoint", pl.String, "the URL that the metadata announces for this step at the same host, where it is another"),
     ("stopped_after_metadata", pl.Boolean, "the client read the metadata after this challenge and did nothing more"),
     ("registration_missing", pl.Boolean, "so it did, the metadata has no registration_endpoint, and no client_id is known"),
     ("announced_resource", pl.String, "so it did, and this resource in the metadata is not the URL asked for (RFC 9728 §3.3)"),
-    ("iss_of_other_version", pl.Boolean, "issuer of the token is that of another token version of the same tenant"),
 )  # fmt: skip
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import polars as pl
 
+from oauthtrace.context.comparing import documents
+from oauthtrace.correlate import without_query
+
 LISTS = {
     "scopes_supported": "announced_scopes",
     "grant_types_supported": "announced_grants",
     "response_types_supported": "announced_response_types",
-    "code_challenge_methods_supported": "announced_challenge_methods",
 }
 """Member of the metadata -> the column that holds its values, for every host that the document names."""
 ENDPOINTS = ("token_endpoint", "authorization_endpoint", "pushed_authorization_request_endpoint")
@@ -21,11 +22,11 @@ STEPS = dict(zip(ENDPOINTS, ("token", "authorization", "par"), strict=True))
 
 
 def announced(frame: pl.DataFrame) -> pl.DataFrame:
-    """Scopes, grant types, response types, challenge methods and endpoints: asked for against announced."""
-    documents = list(_documents(frame))
+    """Scopes, grant types, response types and endpoints: asked for against announced."""
+    found = [document for _, document in documents(frame, "metadata")]
     lists: dict[str, dict[str, Any]] = {}
     endpoints: dict[tuple[str, str], str] = {}
-    for document in documents:
+    for document in found:
         named = {STEPS[m]: document[m] for m in ENDPOINTS if isinstance(document.get(m), str)}
         for step, url in named.items():
             host = urlsplit(url).netloc.lower()
@@ -46,7 +47,7 @@ def announced(frame: pl.DataFrame) -> pl.DataFrame:
     )
     asked = pl.col("scope").str.split(" ")
     extra = asked.list.set_difference("announced_scopes").list.join(" ")
-    place = pl.col("url").str.split("?").list.first().str.strip_chars_end("/")
+    place = without_query("url").str.strip_chars_end("/")
     return _discovery(
         frame.with_columns(
             unannounced_scope=pl.when(pl.col("failed") & (extra.str.len_chars() > 0)).then(extra),
@@ -57,24 +58,15 @@ def announced(frame: pl.DataFrame) -> pl.DataFrame:
             response_type_unannounced=pl.when("failed").then(
                 ~pl.col("response_type").is_in(pl.col("announced_response_types"))
             ),
-            challenge_method_unannounced=pl.when("failed").then(
-                ~pl.col("code_challenge_method").is_in(pl.col("announced_challenge_methods"))
-            ),
             announced_endpoint=pl.when(
                 pl.col("failed") & (pl.col("announced_url").str.strip_chars_end("/") != place)
             ).then("announced_url"),
-        ).drop(*LISTS.values(), "announced_url")
+        ).drop(*LISTS.values(), "announced_url"),
+        found,
     )
 
 
-def _documents(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    rows = frame.filter((pl.col("step") == "metadata") & pl.col("document").is_not_null())
-    for text in rows["document"].unique(maintain_order=True):
-        if text.endswith("}"):
-            yield json.loads(text)
-
-
-def _discovery(frame: pl.DataFrame) -> pl.DataFrame:
+def _discovery(frame: pl.DataFrame, metadata: list[Mapping[str, Any]]) -> pl.DataFrame:
     """Where a client reads the metadata after a challenge and then does nothing more: what in it may have stopped it."""
     further = pl.col("step").is_in(["authorization", "registration", "token", "par", "device-authorization"])
     read_on = (pl.col("step") == "metadata").any().over("source_file")
@@ -85,22 +77,16 @@ def _discovery(frame: pl.DataFrame) -> pl.DataFrame:
         & pl.col("failed")
         & pl.col("token_fp").is_null()
     )
-    if not frame.select(stopped.any()).item():
-        return frame.with_columns(
-            stopped_after_metadata=pl.lit(None, dtype=pl.Boolean),
-            registration_missing=pl.lit(None, dtype=pl.Boolean),
-            announced_resource=pl.lit(None, dtype=pl.String),
-        )
-    documents = list(_documents(frame))
-    servers = [d for d in documents if "token_endpoint" in d or "authorization_endpoint" in d]
-    resources = [str(d["resource"]) for d in documents if isinstance(d.get("resource"), str)]
-    lacks = bool(servers) and not any("registration_endpoint" in d for d in servers)
-    place = pl.col("url").str.split("?").list.first().str.strip_chars_end("/")
-    other = [r for r in resources if r]
+    servers = [
+        document for document in metadata if "token_endpoint" in document or "authorization_endpoint" in document
+    ]
+    lacks_registration = bool(servers) and not any("registration_endpoint" in server for server in servers)
+    resources = [document["resource"] for document in metadata if isinstance(document.get("resource"), str)]
+    asked_for_other = ~without_query("url").str.strip_chars_end("/").is_in([r.rstrip("/") for r in resources])
     return frame.with_columns(
         stopped_after_metadata=stopped,
-        registration_missing=stopped & lacks & pl.col("client_id").is_null(),
-        announced_resource=pl.when(stopped & pl.lit(bool(other))).then(
-            pl.when(~place.is_in([r.rstrip("/") for r in other])).then(pl.lit(other[0] if other else None))
+        registration_missing=stopped & lacks_registration & pl.col("client_id").is_null(),
+        announced_resource=pl.when(stopped & asked_for_other).then(
+            pl.lit(next(iter(resources), None), dtype=pl.String)
         ),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import urlsplit
 
 import polars as pl
 
-from oauthtrace.context.comparing import nearest_success, seconds
+from oauthtrace.context.comparing import documents, nearest_success, seconds
 from oauthtrace.correlate import has
 from oauthtrace.providers import providers
 
@@ -60,13 +59,10 @@ def clients(frame: pl.DataFrame) -> pl.DataFrame:
 def _offered_methods(frame: pl.DataFrame) -> pl.DataFrame:
     """Host of the token endpoint -> authentication methods that a metadata document of the capture offers (RFC 8414 §2)."""
     found = {}
-    for document in frame.filter((pl.col("step") == "metadata") & pl.col("document").is_not_null())[
-        "document"
-    ].unique():
-        data = json.loads(document) if document.endswith("}") else {}
+    for _, data in documents(frame, "metadata"):
         methods, endpoint = data.get("token_endpoint_auth_methods_supported"), data.get("token_endpoint")
         if isinstance(methods, list) and isinstance(endpoint, str):
-            found[urlsplit(endpoint).netloc.lower()] = [str(m) for m in methods]
+            found[urlsplit(endpoint).netloc.lower()] = methods
     return pl.DataFrame(
         {"host": list(found), "offered": list(found.values())},
         schema={"host": pl.String, "offered": pl.List(pl.String)},

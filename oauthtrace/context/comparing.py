@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import polars as pl
 
+from oauthtrace.oauth.endpoints import is_url
+from oauthtrace.oauth.errors import members
 from oauthtrace.oauth.redirect_uri import difference
 
 
 def seconds(delta: pl.Expr) -> pl.Expr:
     """A duration in seconds."""
     return delta.dt.total_microseconds() / 1e6
+
+
+def documents(frame: pl.DataFrame, *steps: str) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+    """(row with n, step, url, host; usable members) of each document of some steps; of one that can't be read, none."""
+    rows = frame.filter(pl.col("document").is_not_null() & pl.col("step").is_in(steps))
+    for row in rows.select("n", "step", "url", "host", "document").iter_rows(named=True):
+        found = members(row["document"]) or {}
+        yield row, found if row["step"] == "jwks" else _usable(found)
+
+
+def _usable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of metadata that are what RFC 8414 §2 makes them: texts, of those with ``://`` URLs, and lists of texts."""
+    texts = {k: v for k, v in metadata.items() if isinstance(v, str) and (is_url(v) or "://" not in v)}
+    lists = {k: [word for word in v if isinstance(word, str)] for k, v in metadata.items() if isinstance(v, list)}
+    return texts | lists
 
 
 def first_in_flow(frame: pl.DataFrame, where: pl.Expr, **columns: str) -> pl.DataFrame:

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import urlsplit
 
 import polars as pl
 
+from oauthtrace.context import comparing
 from oauthtrace.context.comparing import first_in_flow
-from oauthtrace.correlate import has
+from oauthtrace.correlate import has, without_query
 from oauthtrace.oauth.endpoints import belongs
 
 
 def endpoints(frame: pl.DataFrame) -> pl.DataFrame:
-    """Whether the endpoint works at other times and fails now, and which failure is a retry of which."""
+    """Whether the endpoint works at other times and fails now."""
     where = ["host", "path", "method"]
     down = pl.col("failed") & (pl.col("status").is_null() | (pl.col("status") >= 500))
     minute = pl.col("time").dt.truncate("5m").fill_null(pl.datetime(1970, 1, 1))
-    retry = [
-        "source_file",
-        "step",
-        "method",
-        "url",
-        "client_id",
-        "code_fp",
-        "refresh_token_fp",
-        "token_fp",
-        "error",
-        "status",
-    ]
     request = ["step", "host", "client_id", "grant_type", "secret_fp", "token_fp"]
     frame = frame.with_columns(
         endpoint_ok=(((pl.col("status") < 400) | has("success event")) & ~pl.col("failed")).any().over(where),
         endpoint_failing=down.mean().over("host", "path", minute),
-        retry_of=pl.when("failed").then(pl.when("failed").then("n").min().over(retry)),
         turns=(pl.col("failed") != pl.col("failed").shift(1)).sum().over(request),
     )
     return frame.with_columns(
-        retry_of=pl.when(pl.col("retry_of") < pl.col("n")).then("retry_of"),
         sometimes_works=pl.when(pl.col("step").is_in(["token", "introspection", "userinfo", "resource"])).then(
             pl.col("turns") >= 3
         ),
@@ -50,13 +36,12 @@ def documents(frame: pl.DataFrame) -> pl.DataFrame:
     algs: set[str] = set()
     kids: set[str] = set()
     differs: dict[int, bool] = {}
-    rows = frame.filter(pl.col("document").is_not_null() & pl.col("step").is_in(["metadata", "jwks"]))
-    for row in rows.select("n", "step", "url", "host", "document").iter_rows(named=True):
-        document = json.loads(row["document"]) if row["document"].endswith("}") else {}
+    for row, document in comparing.documents(frame, "metadata", "jwks"):
         if row["step"] == "jwks":
             kids |= {k["kid"] for k in document.get("keys", []) if "kid" in k}
             continue
-        algs |= set(document.get("id_token_signing_alg_values_supported", []))
+        offered = document.get("id_token_signing_alg_values_supported")
+        algs |= set(offered if isinstance(offered, list) else ())
         announced = document.get("issuer") or document.get("resource")
         if isinstance(announced, str):
             base = row["url"].partition("?")[0]
@@ -143,11 +128,9 @@ def neighbours(frame: pl.DataFrame) -> pl.DataFrame:
         .agg(good_kids=pl.col("jwt_kid").unique())
     )
     announced = {
-        row["host"]: json.loads(row["document"]).get("resource")
-        for row in frame.filter((pl.col("step") == "metadata") & pl.col("document").str.contains('"resource"'))
-        .select("host", "document")
-        .iter_rows(named=True)
-        if row["document"].endswith("}")
+        row["host"]: document["resource"]
+        for row, document in comparing.documents(frame, "metadata")
+        if isinstance(document.get("resource"), str)
     }
     frame = frame.with_columns(
         announced_resource=pl.col("host").replace_strict(announced, default=None, return_dtype=pl.String)
@@ -160,7 +143,7 @@ def neighbours(frame: pl.DataFrame) -> pl.DataFrame:
     endpoints = (
         frame.filter(ok & (pl.col("step") == "token") & pl.col("issued_token_fp").is_not_null())
         .group_by("host")
-        .agg(other_token_endpoint=pl.col("url").str.split("?").list.first().first())
+        .agg(other_token_endpoint=without_query("url").first())
     )
     scopes = (
         frame.filter(ok & pl.col("step").is_in(["token", "authorization"]) & pl.col("scope").is_not_null())

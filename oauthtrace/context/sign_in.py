@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import polars as pl
 
 from oauthtrace.context.comparing import first_in_flow, map_pairs, nearest_success, seconds
@@ -32,10 +30,8 @@ def redirects(frame: pl.DataFrame) -> pl.DataFrame:
         other_redirect_uri=pl.when(pl.col("redirect_uri").is_null()).then("worked"),
     ).drop("worked")
     frame = map_pairs(frame, "redirect_uri", "worked_redirect_uri", "redirect_vs_worked")
-    delivered = [
-        json.loads(d)["redirected_to"] if d and d.startswith('{"redirected_to"') else None for d in frame["document"]
-    ] if frame["document"].str.starts_with('{"redirected_to"').any() else [None] * frame.height  # fmt: skip
-    frame = frame.with_columns(pl.Series("delivered_redirect_uri", delivered, dtype=pl.String))
+    elsewhere = pl.when(pl.col("document").str.starts_with('{"redirected_to"')).then("document")
+    frame = frame.with_columns(delivered_redirect_uri=elsewhere.str.json_path_match("$.redirected_to"))
     return map_pairs(frame, "redirect_uri", "delivered_redirect_uri", "redirect_vs_delivered")
 
 

@@ -143,7 +143,6 @@ def tokens(frame: pl.DataFrame) -> pl.DataFrame:
         token_expired=pl.when(presented).then(past > 0),
         token_expired_by_s=pl.when(presented & (past > 0)).then(past),
         token_worked_before=pl.when(presented).then((ok_at < pl.col("time")).fill_null(False)),
-        token_issued_here=pl.when(presented).then(pl.col("token_issued_at").is_not_null()),
     ).drop("token_issued_at", "token_life")
 
 

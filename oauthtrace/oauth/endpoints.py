@@ -33,6 +33,8 @@ PATHS: tuple[tuple[str, str], ...] = (
 
 _PATHS = [(step, re.compile(pattern, re.IGNORECASE)) for step, pattern in PATHS]
 
+MACHINE_STEPS = ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "revocation", "registration")  # fmt: skip
+"""Steps that no browser is sent to."""
 METADATA_MEMBERS = {
     "authorization_endpoint": "authorization",
     "token_endpoint": "token",
@@ -172,12 +174,20 @@ _CARRIES_JWT = re.compile(r"(?:[A-Za-z][\w-]* )?eyJ[\w-]+\.[\w-]+\.")
 OAUTH_TOKEN_NAMES = frozenset({"grant_type", "code", "client_id", "client_secret", "refresh_token", "assertion"})
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is an absolute URL that can be taken apart."""
+    try:
+        return "://" in text and bool(urlsplit(text).netloc)
+    except ValueError:
+        return False
+
+
 def learn(document: Mapping[str, Any]) -> dict[str, str]:
     """URL without query -> step, from one metadata document."""
     out = {}
     for member, step in METADATA_MEMBERS.items():
         value = document.get(member)
-        if isinstance(value, str) and "://" in value:
+        if isinstance(value, str) and is_url(value):
             out[value.partition("?")[0].rstrip("/")] = step
     return out
 

@@ -725,16 +725,7 @@ def _answer_shape(
     is_page = "html" in media_type or (body or "").lstrip()[:15].lower().startswith(("<!doctype", "<html"))
     if is_page:
         facts.add("html answer")
-    if step not in (
-        "token",
-        "userinfo",
-        "jwks",
-        "metadata",
-        "par",
-        "device-authorization",
-        "introspection",
-        "registration",
-    ):
+    if step not in endpoints.MACHINE_STEPS or step == "revocation":  # whose answer has no body (RFC 7009 §2.2)
         return
     if status >= 300 or raw.method in ("OPTIONS", "HEAD"):
         return

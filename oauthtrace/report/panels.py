@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from oauthtrace.correlate import BROKEN_ANSWERS, MACHINE_STEPS
+from oauthtrace.correlate import BROKEN_ANSWERS
 from oauthtrace.evidence import duration
+from oauthtrace.oauth.endpoints import MACHINE_STEPS
 from oauthtrace.report.around import Case
 from oauthtrace.report.panel import VALUE, WORD, Line, Panel, Piece, Use, compare
 from oauthtrace.report.texts import text

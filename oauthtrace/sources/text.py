@@ -201,12 +201,9 @@ def row_of(text: str, reading: Reading) -> Row | None:
     """The row of an entry, before it is placed; None when it is not OAuth's or nothing failed."""
     raw = access.exchange_in(text, reading.zone)
     if raw is not None:
-        row = observe(raw, reading.redactor)
+        row = access.row_of(raw, reading)
         if row is not None:
-            if raw.user and row["step"] == "token" and row.get("client_id") is None:
-                row["client_id"] = raw.user
             return row
-        reading.hosts["(host not logged)"] += 1
         if not (raw.note and ABOUT_OAUTH.search(raw.note)):
             return None
     return _requested(text, reading) or event_of(text, reading)
