@@ -27,6 +27,8 @@ KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Name of the key -> the columns whose equal values join, strongest first."""
 
+PLACE = "caller and time"
+"""How exchanges without any key are joined, as ``joined_by`` says it."""
 GAP_S = 90
 """Exchanges without a key, of the same caller at the same place, belong together when no longer pause lies between."""
 
@@ -234,7 +236,7 @@ def _join_by_place(frame: pl.DataFrame) -> pl.DataFrame:
         placed.with_columns(shared=pl.when("lone").then(pl.col("label").filter(pl.col("lone")).min().over(group)))
         .with_columns(
             joined_by=pl.when(pl.col("lone") & (pl.col("lone").sum().over(group) > 1))
-            .then(pl.lit("caller and time"))
+            .then(pl.lit(PLACE))
             .otherwise("joined_by"),
             label=pl.coalesce("shared", "label"),
         )

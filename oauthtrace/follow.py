@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from oauthtrace.causes import UNKNOWN
-from oauthtrace.correlate import of_text_log, place_of
+from oauthtrace.correlate import PLACE, of_text_log, place_of
 
 
 class _Failure(NamedTuple):
@@ -31,7 +31,6 @@ class _Failure(NamedTuple):
     """Equal where step, error, status and cause are."""
 
 
-PLACE = "caller and time"
 NEAREST_ROOTS = 50
 """A failure is compared with so many roots before it, so that a flow without end costs no more than its length."""
 FOLLOW_S = 30.0

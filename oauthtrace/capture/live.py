@@ -11,11 +11,9 @@ import polars as pl
 
 from oauthtrace import exchange
 from oauthtrace.analysis import Analysis, analyze_frame
-from oauthtrace.causes import causes
+from oauthtrace.causes import UNKNOWN, causes
 from oauthtrace.cli import summary, terminal
 from oauthtrace.correlate import BROKEN_ANSWERS
-from oauthtrace.report.panel import compare
-from oauthtrace.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,10 +30,8 @@ SHARE, QUIET_SHARE = 0.3, 8.0
 """Pause between two analyses, as a multiple of what the last one took."""
 ROOT_S = 5.0
 """A failure that follows from one of its own flow so shortly before is told in one line."""
-UNKNOWN = "unknown/unclassified"
 MOST_KINDS = 5000
 MOST_STEPS = 6
-LIKELY = summary.LIKELY
 _INDENT = " " * 10
 
 
@@ -177,17 +173,15 @@ def finding(row: Row, number: int, steps: list[Row], before: str | None = None, 
         root: the failure that it follows from.
     """
     cause = causes()[row["cause"]]
-    certainty = "proved" if row["proof"] else "likely" if row["confidence"] >= LIKELY else "possible"
+    certainty, style = summary.certainty(row)
     who = " → ".join(name for name in (row["client_id"], row["provider"] or row["host"]) if name)
     when = f"{row['time']:%H:%M:%S}" if row["time"] else "--:--:--"
-    style = {"proved": "green", "likely": "yellow"}.get(certainty, "dim")
     head: Parts = [f"{when}  ", (row["cause"], "bold red"), f"   {who}   ", (certainty, style)]
     if before:
         head.append((f"   (not {before}, as it seemed)", "dim"))
     block: list[Parts] = [head, *_evidence(row)]
     if certainty == "possible" and row["alternatives"]:
-        others = ", ".join(other["cause"] for other in row["alternatives"][:2])
-        block.append([_INDENT, (f"Could also be {others}. To know: {cause.capture_next}", "dim")])
+        block.append([_INDENT, summary.doubt(row)])
     block.append([_INDENT, (cause.remedy.summary, "bold")])
     block.append([_INDENT, (" › ".join(_step(step) for step in _around(steps, row["id"])), "dim")])
     line = f"{row['cause']} ({certainty}): {cause.remedy.summary}"
@@ -215,13 +209,7 @@ def _evidence(row: Row) -> Iterable[Parts]:
         for sentence in row["evidence"][:3]:
             yield [_INDENT, sentence]
         return
-    sent, label, other = pair
-    left, right = compare(sent, other, visible)
-    for name, pieces, style in (("sent", left, "bold red"), (label, right, "bold green")):
-        yield [_INDENT, f"{name:<8}", *((piece.text, style if piece.differs else "") for piece in pieces)]
-        carets = "".join(("^" if piece.differs else " ") * len(piece.text) for piece in pieces).rstrip()
-        if carets:
-            yield [_INDENT + " " * 8, (carets, style)]
+    yield from summary.comparison(*pair, _INDENT)
 
 
 def _around(steps: list[Row], failing: str) -> list[Row]:

@@ -15,6 +15,7 @@ from oauthtrace.report.times import Clock
 from oauthtrace.report.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from oauthtrace.analysis import Analysis
@@ -181,9 +182,10 @@ def _incident(incident: Row, example: Row, clock: Clock, widths: list[int]) -> N
     parts: Parts = [(f"{incident['count']:>3}", "bold red"), "  "]
     for text, width, style in zip(_columns(incident, clock), widths, ("bold", "", "dim"), strict=True):
         parts.append((text + " " * (width - len(terminal.safe(text)) + 3), style))
-    terminal.show(*parts, _certainty(incident))
+    terminal.show(*parts, certainty(incident))
     if (pair := compared(example)) is not None:
-        _compare(*pair)
+        for line in comparison(*pair, " " * INDENT):
+            terminal.console().print(terminal.words(*line), soft_wrap=True)
     else:
         for sentence in example["evidence"][:2]:
             terminal.show(sentence, indent=INDENT)
@@ -201,8 +203,7 @@ def _incident(incident: Row, example: Row, clock: Clock, widths: list[int]) -> N
             indent=INDENT,
         )
     if not example["proof"] and incident["confidence"] < LIKELY and example["alternatives"]:
-        others = ", ".join(other["cause"] for other in example["alternatives"][:2])
-        terminal.show((f"Could also be {others}. To know: {cause.capture_next}", "dim"), indent=INDENT)
+        terminal.show(doubt(example), indent=INDENT)
     terminal.show((cause.remedy.summary, "bold"), indent=INDENT)
 
 
@@ -224,10 +225,17 @@ def _when(incident: Row, clock: Clock) -> str:
     return f"{first}{'' if first == last else f' – {last}'}{state}"
 
 
-def _certainty(incident: Row) -> tuple[str, str]:
-    if incident["proof"]:
+def certainty(told: Row) -> tuple[str, str]:
+    """How sure an incident's or a failure's cause is, in a word and its style."""
+    if told["proof"]:
         return "proved", "green"
-    return ("likely", "yellow") if incident["confidence"] >= LIKELY else ("possible", "dim")
+    return ("likely", "yellow") if told["confidence"] >= LIKELY else ("possible", "dim")
+
+
+def doubt(failure: Row) -> tuple[str, str]:
+    """What else a failure may be, and what to capture to know; and its style."""
+    others = ", ".join(other["cause"] for other in failure["alternatives"][:2])
+    return f"Could also be {others}. To know: {causes()[failure['cause']].capture_next}", "dim"
 
 
 # --- the comparison ---------------------------------------------------------------------------------------------------
@@ -251,15 +259,14 @@ def compared(failure: Row) -> tuple[str, str, str] | None:
     return None
 
 
-def _compare(sent: str, label: str, other: str) -> None:
-    """Print two values one above the other, the differing characters marked below each."""
+def comparison(sent: str, label: str, other: str, indent: str) -> Iterator[Parts]:
+    """The lines of two values one above the other, the differing characters marked below each."""
     left, right = compare(sent, other, visible)
     for name, pieces, style in (("sent", left, "bold red"), (label, right, "bold green")):
-        line: Parts = [" " * INDENT, f"{name:<8}", *((piece.text, style if piece.differs else "") for piece in pieces)]
+        yield [indent, f"{name:<8}", *((piece.text, style if piece.differs else "") for piece in pieces)]
         carets = "".join(("^" if piece.differs else " ") * len(piece.text) for piece in pieces).rstrip()
-        terminal.console().print(terminal.words(*line), soft_wrap=True)
         if carets:
-            terminal.console().print(terminal.words(" " * (INDENT + 8), (carets, style)), soft_wrap=True)
+            yield [indent + " " * 8, (carets, style)]
 
 
 def _end(table: pl.DataFrame, shown: pl.DataFrame, report: Path | str | None) -> None:
