@@ -10,6 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
+from oauthtrace.correlate import PLACE
 from oauthtrace.evidence import duration
 from oauthtrace.providers import providers
 from oauthtrace.report.around import Case
@@ -203,7 +204,7 @@ def _chosen(case: Case) -> list[Row]:
     if len(rows) > STEPS_BEFORE + STEPS_AFTER + 1:
         rows = [row for row in rows if row["failed"] or row["step"] not in _MINOR or row["id"] == case.row["id"]]
     at = next((i for i, row in enumerate(rows) if row["id"] == case.row["id"]), len(rows) - 1)
-    weak = case.row["joined_by"] in (None, "caller and time")
+    weak = case.row["joined_by"] in (None, PLACE)
     before, after = (WEAK_BEFORE, WEAK_AFTER) if weak else (STEPS_BEFORE, STEPS_AFTER)
     return rows[max(at - before, 0) : at + after + 1]
 
