@@ -72,13 +72,18 @@ def named(text: str, own: tuple[Format, ...] = ()) -> tuple[tuple[Carrier, ...],
         UnknownName: a part that is none.
     """
     *outer, inner = (part.strip() for part in text.split(">"))
-    known = formats() | {form.NAME: form for form in own}
+    known = _known(own)
     for name in outer:
         if name not in carriers.carriers():
             raise UnknownName(f"no carrier {name!r}; one of {', '.join(sorted(carriers.carriers()))}")
     if inner not in known:
         raise UnknownName(f"no format {inner!r}; one of {', '.join(sorted(known))}")
     return tuple(carriers.carriers()[name] for name in outer), known[inner]
+
+
+def _known(own: tuple[Format, ...]) -> dict[str, Format]:
+    """Name -> format: the registry's, then the user's."""
+    return formats() | {form.NAME: form for form in own}
 
 
 def choose(head: bytes, reading: Reading, how: How = AS_IT_COMES) -> Choice | None:
@@ -146,7 +151,7 @@ def _own_layer(head: bytes, how: How, wanted: Format | None) -> _Layer:
     if wanted is not None:
         return _Layer((), wanted, [], score=wanted.sniff(head))
     scored = [(form.sniff(head), form.NAME) for form in how.own] + weigh(head)
-    known = formats() | {form.NAME: form for form in how.own}
+    known = _known(how.own)
     scored.sort(key=lambda pair: -pair[0])  # what the user describes comes first among equals
     best, name = scored[0]
     if best >= CERTAIN_ENOUGH:

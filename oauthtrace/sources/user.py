@@ -40,9 +40,7 @@ def as_described(
             own.append(read_mapping(Path(mapping)))
         if input_format is not None:
             named(input_format, tuple(own))
-    except UnknownName as error:
-        raise Unusable(str(error)) from error
-    except BadMapping as error:
+    except (UnknownName, BadMapping) as error:
         raise Unusable(str(error)) from error
     except ValueError as error:
         raise Unusable(f"log format {text!r}: {error}") from error
