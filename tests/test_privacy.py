@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import stat
 from urllib.parse import quote
@@ -254,3 +255,10 @@ def test_a_folder_that_cannot_be_written_gives_a_key_for_now(tmp_path, monkeypat
     (tmp_path / "state").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert len(load_key()) == 32
+
+
+@pytest.mark.parametrize("length", [16, 32, 64, 65, 200])
+def test_a_fingerprint_is_the_beginning_of_an_hmac_sha_256(length: int) -> None:
+    key = bytes(range(length))
+    expected = hmac.digest(key, b"SplxlOBeZQQYbYS6WxSbIA", "sha256").hex()[:8]
+    assert Redactor(key).fingerprint("code", "SplxlOBeZQQYbYS6WxSbIA") == f"code:{expected}"

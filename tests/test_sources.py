@@ -10,6 +10,7 @@ import lzma
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 import zstandard
 from conftest import KEY, SAMPLES, analyse_text, har_entry, har_text
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from oauthtrace.analysis import analyze
 from oauthtrace.oauth.observe import RawExchange
-from oauthtrace.sources import Reading, formats, lines, weigh
+from oauthtrace.sources import Reading, access, formats, lines, weigh
 from oauthtrace.sources.gateways import json_lines, nginx_combined
 from oauthtrace.sources.times import to_epoch
 
@@ -609,3 +610,19 @@ def test_lines_that_begin_like_compressed_data_are_lines(start: bytes) -> None:
     assert frame.height == 3
     assert frame["line"].is_null().to_list() == [False, True, False]
     assert frame["line"][0].endswith(" first")
+
+
+def test_lines_that_tell_of_the_same_differ_by_when_from_where_and_by_whom(tmp_path: Path) -> None:
+    line = '{} - {} [04/May/2026:10:00:0{} +0000] "POST /oauth2/token HTTP/1.1" 401 12 "-" "agent"\n'
+    told = [("203.0.113.1", "web", 1), ("203.0.113.2", "web", 2), ("203.0.113.2", "app", 3), ("203.0.113.1", "web", 4)]
+    exchanges = analyse_text(tmp_path, "".join(line.format(*one) for one in told)).exchanges
+    found = exchanges.select("client_address", "client_id", pl.col("time").dt.second().cast(pl.Int64)).rows()
+    assert found == told
+    assert exchanges["id"].n_unique() == len(told)
+
+
+def test_rows_that_come_again_are_kept_in_bounded_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MOST_ALIKE", 3)
+    reading = reading_of(tmp_path, "".join(LINE.format(n, f"/oauth2/{n}/token", 401) for n in range(10, 40)))
+    assert reading.exchanges == 30
+    assert len(reading.alike) <= 3

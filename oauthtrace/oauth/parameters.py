@@ -73,7 +73,8 @@ def pairs(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
         if not part:
             continue
         name, _, value = part.partition("=")
-        name, value = _decode(name), _decode(value)
+        if "%" in part or "+" in part:
+            name, value = _decode(name), _decode(value)
         if name not in out:
             out[name] = value
         elif name in OAUTH_NAMES and name not in ("resource", "audience"):
@@ -82,10 +83,8 @@ def pairs(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def _decode(text: str) -> str:
-    """Form decoding of a name or value; most of them need none."""
-    if "+" in text:
-        text = text.replace("+", " ")
-    return unquote(text, errors="replace") if "%" in text else text
+    """Form decoding of a name or value."""
+    return unquote(text.replace("+", " "), errors="replace")
 
 
 def read(query: str, body: str | None, content_type: str | None) -> Parameters:

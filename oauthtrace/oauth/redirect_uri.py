@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 DIFFERENCES = ("scheme", "host", "port", "path", "trailing-slash", "query-or-fragment", "encoding")
@@ -38,6 +39,7 @@ def difference(sent: str | None, other: str | None) -> str | None:
     return "encoding"
 
 
+@lru_cache(maxsize=4096)
 def malformed(uri: str) -> str | None:
     """What is wrong with a redirect URI on its own, in words; None when nothing is."""
     if uri != uri.strip():

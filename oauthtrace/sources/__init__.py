@@ -92,6 +92,8 @@ class Reading:
     """Exchanges that this run added to the database."""
     zone: tzinfo = UTC
     """Of times that are written without one."""
+    alike: dict[object, Row | None] = field(default_factory=dict)
+    """Rows of exchanges that show no secret and come again and again, see :func:`oauthtrace.sources.access.row_of`."""
     outer: Outer | None = None
     """Where the lines stand in the file, and when they were written, as the carriers around them tell."""
 
@@ -127,7 +129,7 @@ class Reading:
         position += self.lines_before
         row["source_file"], row["source_format"], row["source_position"] = self.file, self.format, position
         stream = self.origin or ("" if row.get("time") else self.file.rsplit("/", 1)[-1])
-        facts = [unmarked(str(row.get(name))) for name in _ID_FACTS]
+        facts = [unmarked(f) if isinstance(f := row.get(name), str) else str(f) for name in _ID_FACTS]
         row["id"] = exchange_id(stream, position, *facts, *([again] if again else ()))
         self.exchanges += 1
         return row

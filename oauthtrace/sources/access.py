@@ -8,17 +8,22 @@ from functools import cache
 from typing import Any, BinaryIO
 
 from oauthtrace.oauth.endpoints import CANDIDATE
-from oauthtrace.oauth.observe import RawExchange, observe
+from oauthtrace.oauth.observe import RawExchange, naive_utc, observe
 from oauthtrace.sources import Reading, Row, formats, lines
 from oauthtrace.sources.repair import parsed
 
 PREFILTER = f"(?i){CANDIDATE}"
 """A superset of the lines that tell of OAuth (Rust regex)."""
+MOST_ALIKE = 10_000
+"""So many rows are kept to be given again."""
 _AUTHENTICATES = ("token", "introspection", "revocation", "par")
 
 
 def read_lines(
-    stream: BinaryIO, reading: Reading, raw_of: Callable[[str], RawExchange | str], pattern: str = PREFILTER
+    stream: BinaryIO,
+    reading: Reading,
+    raw_of: Callable[[str], RawExchange | str],
+    pattern: str = PREFILTER,
 ) -> Iterator[Row]:
     """The rows of a log whose every line is an exchange.
 
@@ -32,7 +37,10 @@ def read_lines(
 
 
 def read_entries(
-    stream: BinaryIO, reading: Reading, raws_of: Callable[[str], Sequence[RawExchange | str]], pattern: str = PREFILTER
+    stream: BinaryIO,
+    reading: Reading,
+    raws_of: Callable[[str], Sequence[RawExchange | str]],
+    pattern: str = PREFILTER,
 ) -> Iterator[Row]:
     """The rows of a log whose lines may hold several exchanges each, or none; else like :func:`read_lines`."""
     for number, line in lines.matching(stream, pattern, reading):
@@ -70,12 +78,41 @@ def _readers() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 def row_of(raw: RawExchange, reading: Reading) -> Row | None:
     """The row of an exchange, or None, its host noted, when it is not OAuth's."""
-    row = observe(raw, reading.redactor)
+    row = _row_like_another(raw, reading) if _comes_again(raw) else _row(raw, reading)
     if row is None:
         absolute = "://" in raw.url and raw.url.count("/") > 2
         reading.hosts[raw.url.split("/", 3)[2].rpartition("@")[2] if absolute else "(host not logged)"] += 1
-        return None
-    if raw.user and row["step"] in _AUTHENTICATES and row.get("client_id") is None:
+    return row
+
+
+def _row(raw: RawExchange, reading: Reading) -> Row | None:
+    row = observe(raw, reading.redactor)
+    if row is not None and raw.user and row["step"] in _AUTHENTICATES and row.get("client_id") is None:
         row["client_id"] = raw.user  # the user name of HTTP Basic, RFC 6749 section 2.3.1
         row["auth_method"] = "client_secret_basic"
     return row
+
+
+def _comes_again(raw: RawExchange) -> bool:
+    """Whether an exchange shows nothing that only one exchange has: then many lines tell of its like."""
+    return not ("?" in raw.url or "#" in raw.url or raw.request_body or raw.answer_body or raw.request_id)
+
+
+def _row_like_another(raw: RawExchange, reading: Reading) -> Row | None:
+    """The row of an exchange that differs from others by when and from where it came: it is made once for all of them."""
+    key = (
+        raw.method, raw.url, raw.status, raw.user, raw.note, raw.code, raw.step, raw.transport_error, raw.sees, raw.facts,
+        *raw.request_headers.items(), None, *raw.answer_headers.items(),
+    )  # fmt: skip
+    if key not in reading.alike:
+        if len(reading.alike) >= MOST_ALIKE:
+            reading.alike.clear()
+        reading.alike[key] = _row(raw, reading)
+    if (row := reading.alike[key]) is None:
+        return None
+    return {
+        **row,
+        "time": naive_utc(raw.time),
+        "duration_ms": raw.duration_ms,
+        "client_address": raw.client_address,
+    }
