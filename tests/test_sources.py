@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from oauthtrace.analysis import analyze
 from oauthtrace.oauth.observe import RawExchange
+from oauthtrace.privacy import Redactor
 from oauthtrace.sources import Reading, access, formats, lines, weigh
 from oauthtrace.sources.gateways import json_lines, nginx_combined
 from oauthtrace.sources.times import to_epoch
@@ -621,8 +622,14 @@ def test_lines_that_tell_of_the_same_differ_by_when_from_where_and_by_whom(tmp_p
     assert exchanges["id"].n_unique() == len(told)
 
 
-def test_rows_that_come_again_are_kept_in_bounded_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_come_again_are_kept_in_bounded_number_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "MOST_ALIKE", 3)
-    reading = reading_of(tmp_path, "".join(LINE.format(n, f"/oauth2/{n}/token", 401) for n in range(10, 40)))
-    assert reading.exchanges == 30
-    assert len(reading.alike) <= 3
+    reading, secret = Reading("a.log", Redactor(KEY)), "Zk3vQ9mT1xWc7LrB5nHs8yPd2fJg6uAe"
+    for number in range(10):
+        access.row_of(RawExchange("POST", f"/oauth2/{number}/token", status=401), reading)
+    assert 0 < len(reading.alike) <= 3
+    headers = {"authorization": f"Bearer {secret}"}, {"referer": f"https://app.test/cb?code={secret}"}
+    for sent in headers:
+        assert access.row_of(RawExchange("POST", "/oauth2/token", request_headers=sent, status=401), reading)
+    assert secret not in str(reading.alike)
+    assert "alike" not in repr(reading)

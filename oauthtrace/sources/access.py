@@ -93,16 +93,26 @@ def _row(raw: RawExchange, reading: Reading) -> Row | None:
     return row
 
 
+_COMMON = {"user-agent", "referer", "host"}
+
+
 def _comes_again(raw: RawExchange) -> bool:
-    """Whether an exchange shows nothing that only one exchange has: then many lines tell of its like."""
-    return not ("?" in raw.url or "#" in raw.url or raw.request_body or raw.answer_body or raw.request_id)
+    """Whether an exchange shows nothing that only one exchange has, secrets among it: then many lines tell of its like."""
+    if raw.request_body or raw.answer_body or raw.answer_headers or raw.request_id or not _shows_only_path(raw.url):
+        return False
+    headers = raw.request_headers
+    return headers.keys() <= _COMMON and _shows_only_path(headers.get("referer", ""))
+
+
+def _shows_only_path(url: str) -> bool:
+    return "?" not in url and "#" not in url
 
 
 def _row_like_another(raw: RawExchange, reading: Reading) -> Row | None:
     """The row of an exchange that differs from others by when and from where it came: it is made once for all of them."""
     key = (
         raw.method, raw.url, raw.status, raw.user, raw.note, raw.code, raw.step, raw.transport_error, raw.sees, raw.facts,
-        *raw.request_headers.items(), None, *raw.answer_headers.items(),
+        *raw.request_headers.items(),
     )  # fmt: skip
     if key not in reading.alike:
         if len(reading.alike) >= MOST_ALIKE:
