@@ -717,7 +717,7 @@ def test_an_error_of_our_own_tells_no_secret(name: str, tmp_path: Path, monkeypa
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("oauthtrace.oauth.observe._answer", broken)
+    monkeypatch.setattr("oauthtrace.oauth.observe.take_answer", broken)
     monkeypatch.setattr("oauthtrace.sources.text.event_of", broken)
     done = CliRunner().invoke(app, ["analyze", str(tmp_path / file_name)])
     told = done.output + repr(done.exception)
