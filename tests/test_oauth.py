@@ -743,7 +743,7 @@ HEADERS = st.dictionaries(
         ),
     ),
 )
-BODIES = st.one_of(st.none(), TEXT, st.dictionaries(st.sampled_from(sorted(parameters.OAUTH_NAMES)), TEXT).map(urlencode), st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda x: st.dictionaries(st.sampled_from(["error", "keys", "access_token", "expires_in", "issuer", "scope", "code", "a"]), x) | st.lists(x), max_leaves=8).map(json.dumps))  # fmt: skip
+BODIES = st.one_of(st.none(), TEXT, st.dictionaries(st.sampled_from(sorted(parameters.OAUTH_NAMES)), TEXT).map(lambda pairs: urlencode(pairs, errors="surrogatepass")), st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda x: st.dictionaries(st.sampled_from(["error", "keys", "access_token", "expires_in", "issuer", "scope", "code", "a"]), x) | st.lists(x), max_leaves=8).map(json.dumps))  # fmt: skip
 
 
 @given(
