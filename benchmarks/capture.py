@@ -1,8 +1,9 @@
 """`make bench`: what the capture costs the traffic that it observes.
 
-The same load, HTTPS as OAuth's is, over connections that stay open, goes through mitmdump without any addon, with mitmproxy's own HAR dump, and with the capture, by turns and
-several times over, since machines do not keep their speed. Then: the hook's time for each exchange, and the memory of
-both processes over many exchanges.
+The same load, HTTPS as OAuth's is, over connections that stay open, goes through mitmdump without any addon, with
+mitmproxy's own HAR dump, with an addon that does nothing, and with the capture, by turns and several times over, since
+machines do not keep their speed. Then: the hook's time for each exchange, and the memory of both processes over many
+exchanges.
 """
 
 from __future__ import annotations
@@ -348,7 +349,7 @@ def resident_mb(pid: int | None) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute instead of ten")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--only", choices=("plain", "oauth", "hook", "memory", "latency"))
     given = parser.parse_args()
     rounds, seconds, exchanges = (9, 1.5, 10_000) if given.quick else (21, 3.0, 100_000)

@@ -8,7 +8,6 @@ can't be compared, and short values can't be guessed from a report.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import re
@@ -183,25 +182,20 @@ _KIND_OF_ENDING = (
 )
 
 
-_BLOCK = 64
-"""Bytes of a block of SHA-256."""
-
-
 class Redactor:
-    """Turns secrets into fingerprints with one key: HMAC-SHA-256, the key's two blocks (RFC 2104 §4) hashed once.
+    """Turns secrets into fingerprints with one key.
 
     Args:
         key: secret bytes, at least 16; see :func:`load_key`.
     """
 
-    __slots__ = ("_inner_hash", "_outer_hash")
+    __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
         if len(key) < 16:
             raise ValueError("a fingerprint key needs at least 16 bytes")
-        padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        self._inner_hash = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer_hash = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+        self._keyed = hmac.new(key, digestmod="sha256")
+        """The key's part of every HMAC, done once."""
 
     def __repr__(self) -> str:
         return "Redactor(…)"
@@ -210,10 +204,9 @@ class Redactor:
         """``kind:8hex`` of a value; None of None or of an empty value."""
         if not value:
             return None
-        inner, outer = self._inner_hash.copy(), self._outer_hash.copy()
-        inner.update(value.encode("utf-8", "surrogatepass"))
-        outer.update(inner.digest())
-        return f"{kind}:{outer.digest()[:4].hex()}"
+        mac = self._keyed.copy()
+        mac.update(value.encode("utf-8", "surrogatepass"))
+        return f"{kind}:{mac.digest()[:4].hex()}"
 
     def url(self, url: str) -> str:
         """A URL whose secret query, fragment and user-info values are fingerprints; everything else stays as it was."""

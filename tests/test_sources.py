@@ -623,13 +623,14 @@ def test_lines_that_tell_of_the_same_differ_by_when_from_where_and_by_whom(tmp_p
 
 
 def test_rows_that_come_again_are_kept_in_bounded_number_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "MOST_ALIKE", 3)
+    monkeypatch.setattr(access, "MOST_KNOWN", 3)
+    known: access.Known = {}
     reading, secret = Reading("a.log", Redactor(KEY)), "Zk3vQ9mT1xWc7LrB5nHs8yPd2fJg6uAe"
     for number in range(10):
-        access.row_of(RawExchange("POST", f"/oauth2/{number}/token", status=401), reading)
-    assert 0 < len(reading.alike) <= 3
+        access.row_of(RawExchange("POST", f"/oauth2/{number}/token", status=401), reading, known)
+    assert 0 < len(known) <= 3
     headers = {"authorization": f"Bearer {secret}"}, {"referer": f"https://app.test/cb?code={secret}"}
     for sent in headers:
-        assert access.row_of(RawExchange("POST", "/oauth2/token", request_headers=sent, status=401), reading)
-    assert secret not in str(reading.alike)
-    assert "alike" not in repr(reading)
+        assert access.row_of(RawExchange("POST", "/oauth2/token", request_headers=sent, status=401), reading, known)
+    assert secret not in str(known)
+    assert secret not in repr(reading)

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
 from oauthtrace.oauth import jwt
+from oauthtrace.oauth.endpoints import CLIENT_STEPS
 
 if TYPE_CHECKING:
     from oauthtrace.oauth.observe import RawExchange
     from oauthtrace.oauth.parameters import Parameters
     from oauthtrace.privacy import Redactor
-
-CLIENT_STEPS = ("token", "par", "introspection", "revocation", "device-authorization")
-"""Steps at which a client authenticates itself."""
 
 
 def take(row: dict[str, Any], facts: set[str], raw: RawExchange, sent: Parameters, redactor: Redactor) -> None:

@@ -35,6 +35,8 @@ _PATHS = [(step, re.compile(pattern, re.IGNORECASE)) for step, pattern in PATHS]
 
 MACHINE_STEPS = ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "revocation", "registration")  # fmt: skip
 """Steps that no browser is sent to."""
+CLIENT_STEPS = ("token", "par", "introspection", "revocation", "device-authorization")
+"""Those at which a client authenticates itself."""
 METADATA_MEMBERS = {
     "authorization_endpoint": "authorization",
     "token_endpoint": "token",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from oauthtrace.oauth import pkce
+from oauthtrace.oauth.endpoints import CLIENT_STEPS
 from oauthtrace.oauth.parameters import OAUTH_NAMES, Parameters
 from oauthtrace.oauth.redirect_uri import malformed
 
@@ -28,7 +29,6 @@ _FINGERPRINTED = {
     "nonce": ("nonce_fp", "nonce"),
     "refresh_token": ("refresh_token_fp", "refresh"),
     "device_code": ("device_code_fp", "device"),
-    "auth_req_id": ("device_code_fp", "device"),
     "request_uri": ("request_uri_fp", "par"),
     "code_challenge": ("challenge_fp", "verifier"),
     "code_verifier": ("verifier_fp", "verifier"),
@@ -79,14 +79,14 @@ def _cookie_names(header: str) -> list[str]:
 
 def _parameters(row: dict[str, Any], facts: set[str], values: Mapping[str, str], redactor: Redactor) -> None:
     for name, value in values.items():
-        if name not in OAUTH_NAMES and name != "prompt":
-            continue
-        if not value or _may_be_odd(value):
+        if name in OAUTH_NAMES and (not value or _may_be_odd(value)):
             _oddity(name, value, facts)
         if harmless := _KEPT.get(name):
             row[name] = value if harmless.match(value) else redactor.text(value)[:2000]
-        elif value and (place := _FINGERPRINTED.get(name)) and place[0] not in row:
+        elif place := _FINGERPRINTED.get(name):
             row[place[0]] = redactor.fingerprint(place[1], value)
+    if not row.get("device_code_fp"):
+        row["device_code_fp"] = redactor.fingerprint("device", values.get("auth_req_id"))
     if row["step"] == "device-authorization":
         row.pop("code_fp", None)
     elif row["step"] in ("introspection", "revocation"):
@@ -123,8 +123,6 @@ def _may_be_odd(value: str) -> bool:
 
 
 def _oddity(name: str, value: str, facts: set[str]) -> None:
-    if name not in OAUTH_NAMES:
-        return
     if not value:
         facts.add(f"empty {name}")
     elif value != value.strip():
@@ -137,7 +135,7 @@ def _oddity(name: str, value: str, facts: set[str]) -> None:
 
 def _carrier(step: str, facts: set[str], raw: RawExchange, sent: Parameters) -> None:
     """How the parameters came, and which are not there where all can be seen."""
-    if step in ("token", "par", "introspection", "revocation", "device-authorization"):
+    if step in CLIENT_STEPS:
         if sent.carrier and sent.carrier.startswith(("json", "multipart")):
             facts.add(f"{sent.carrier} body")
         elif sent.carrier == "form-under-other":

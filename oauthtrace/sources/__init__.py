@@ -92,9 +92,6 @@ class Reading:
     """Exchanges that this run added to the database."""
     zone: tzinfo = UTC
     """Of times that are written without one."""
-    alike: dict[object, Row | None] = field(default_factory=dict, repr=False)
-    """Rows of exchanges that show no secret and come again and again, see :func:`oauthtrace.sources.access.row_of`;
-    empty once the input is read."""
     outer: Outer | None = None
     """Where the lines stand in the file, and when they were written, as the carriers around them tell."""
 
@@ -117,7 +114,6 @@ class Reading:
     def settle_tally(self) -> None:
         """Once an input is read: what broke off, or could not be read at all, counts as a record too."""
         self.records = max(self.records, self.exchanges + self.rejected)
-        self.alike.clear()
 
     def place(self, row: Row, position: int) -> Row:
         """Say in a row where it was read, and give it its id.

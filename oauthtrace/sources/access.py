@@ -14,16 +14,15 @@ from oauthtrace.sources.repair import parsed
 
 PREFILTER = f"(?i){CANDIDATE}"
 """A superset of the lines that tell of OAuth (Rust regex)."""
-MOST_ALIKE = 10_000
+MOST_KNOWN = 10_000
 """So many rows are kept to be given again."""
+Known = dict[tuple[object, ...], Row | None]
+_COMMON_HEADERS = {"user-agent", "referer", "host"}
 _AUTHENTICATES = ("token", "introspection", "revocation", "par")
 
 
 def read_lines(
-    stream: BinaryIO,
-    reading: Reading,
-    raw_of: Callable[[str], RawExchange | str],
-    pattern: str = PREFILTER,
+    stream: BinaryIO, reading: Reading, raw_of: Callable[[str], RawExchange | str], pattern: str = PREFILTER
 ) -> Iterator[Row]:
     """The rows of a log whose every line is an exchange.
 
@@ -37,19 +36,17 @@ def read_lines(
 
 
 def read_entries(
-    stream: BinaryIO,
-    reading: Reading,
-    raws_of: Callable[[str], Sequence[RawExchange | str]],
-    pattern: str = PREFILTER,
+    stream: BinaryIO, reading: Reading, raws_of: Callable[[str], Sequence[RawExchange | str]], pattern: str = PREFILTER
 ) -> Iterator[Row]:
     """The rows of a log whose lines may hold several exchanges each, or none; else like :func:`read_lines`."""
+    known: Known = {}
     for number, line in lines.matching(stream, pattern, reading):
         raws = raws_of(line)
         reading.records += max(len(raws) - 1, 0)
         for raw in raws:
             if isinstance(raw, str):
                 reading.reject(number, raw, line)
-            elif (row := row_of(raw, reading)) is not None:
+            elif (row := row_of(raw, reading, known)) is not None:
                 yield reading.place(row, number)
 
 
@@ -76,9 +73,15 @@ def _readers() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return tuple(form for form in known if form not in objects), objects
 
 
-def row_of(raw: RawExchange, reading: Reading) -> Row | None:
-    """The row of an exchange, or None, its host noted, when it is not OAuth's."""
-    row = _row_like_another(raw, reading) if _comes_again(raw) else _row(raw, reading)
+def row_of(raw: RawExchange, reading: Reading, known: Known | None = None) -> Row | None:
+    """The row of an exchange, or None, its host noted, when it is not OAuth's.
+
+    Args:
+        raw: the exchange, secrets and all.
+        reading: takes the host.
+        known: rows of exchanges that were read before; those that differ by when and from where they came alone get the same.
+    """
+    row = _row(raw, reading) if known is None or not _comes_again(raw) else _known_row(raw, reading, known)
     if row is None:
         absolute = "://" in raw.url and raw.url.count("/") > 2
         reading.hosts[raw.url.split("/", 3)[2].rpartition("@")[2] if absolute else "(host not logged)"] += 1
@@ -93,36 +96,32 @@ def _row(raw: RawExchange, reading: Reading) -> Row | None:
     return row
 
 
-_COMMON = {"user-agent", "referer", "host"}
-
-
 def _comes_again(raw: RawExchange) -> bool:
     """Whether an exchange shows nothing that only one exchange has, secrets among it: then many lines tell of its like."""
-    if raw.request_body or raw.answer_body or raw.answer_headers or raw.request_id or not _shows_only_path(raw.url):
+    if raw.request_body or raw.answer_body or raw.answer_headers or raw.request_id or _has_query(raw.url):
         return False
     headers = raw.request_headers
-    return headers.keys() <= _COMMON and _shows_only_path(headers.get("referer", ""))
+    return headers.keys() <= _COMMON_HEADERS and not _has_query(headers.get("referer", ""))
 
 
-def _shows_only_path(url: str) -> bool:
-    return "?" not in url and "#" not in url
+def _has_query(url: str) -> bool:
+    return "?" in url or "#" in url
 
 
-def _row_like_another(raw: RawExchange, reading: Reading) -> Row | None:
-    """The row of an exchange that differs from others by when and from where it came: it is made once for all of them."""
+def _known_row(raw: RawExchange, reading: Reading, known: Known) -> Row | None:
     key = (
         raw.method, raw.url, raw.status, raw.user, raw.note, raw.code, raw.step, raw.transport_error, raw.sees, raw.facts,
         *raw.request_headers.items(),
     )  # fmt: skip
-    if key not in reading.alike:
-        if len(reading.alike) >= MOST_ALIKE:
-            reading.alike.clear()
-        reading.alike[key] = _row(raw, reading)
-    if (row := reading.alike[key]) is None:
+    if key not in known:
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        known[key] = _row(raw, reading)
+    if (row := known[key]) is None:
         return None
-    return {
-        **row,
+    when_and_whence = {
         "time": naive_utc(raw.time),
         "duration_ms": raw.duration_ms,
         "client_address": raw.client_address,
     }
+    return row | when_and_whence
