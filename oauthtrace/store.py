@@ -205,7 +205,7 @@ class Store:
                     file.unlink(missing_ok=True)
 
     def take_in(self, file: Path) -> int:
-        """Move what is new of a live capture's journal into the database.
+        """Move what is new of a live capture's journal into the database: what it holds now, not what comes meanwhile.
 
         Each part is one transaction with how far it reaches, so that nothing is taken in twice.
 
@@ -216,24 +216,30 @@ class Store:
             StoreError: the database can't be written, or the journal was made with another key.
         """
         with self._said_of(file):
-            header = intake.header_of(file)
+            header, until = intake.header_of(file), file.stat().st_size
         if header is None:
             return 0
-        with self._open() as con:
-            key = self._key(con)
-            states = pl.DataFrame(con.sql("select * from inputs where input = ?", params=[header["session"]]))
+        added, session = 0, None
+        while True:
+            with self._open() as con:
+                session = session or self._session(con, file, header)
+                with self._said_of(file):
+                    step = session.step(file, header["segment"])
+                if step is None:
+                    return added
+                batch = _Batch()
+                batch.add(step)
+                added += _transact(con, batch).total()
+            if session.position >= until:
+                return added
+
+    def _session(self, con: duckdb.DuckDBPyConnection, file: Path, header: journal.Record) -> intake.Session:
+        """What a live capture has come to, to go on from there."""
+        key = self._key(con)
         if header["key_check"] != key_check(key):
             raise StoreError(f"{file}: made with another key than {self.path}; put that key into {self.key_file}")
-        session = intake.Session(header, Redactor(key), next(states.iter_rows(named=True), None))
-        added = 0
-        while True:
-            with self._said_of(file):
-                step = session.step(file, header["segment"])
-            if step is None:
-                return added
-            batch = _Batch()
-            batch.add(step)
-            added += self._write(batch).total()
+        states = pl.DataFrame(con.sql("select * from inputs where input = ?", params=[header["session"]]))
+        return intake.Session(header, Redactor(key), next(states.iter_rows(named=True), None))
 
     @contextlib.contextmanager
     def _said_of(self, file: Path) -> Iterator[None]:
@@ -267,19 +273,8 @@ class Store:
         """
         if not any(step.rows or step.state for step in batch.steps):
             return Counter()
-        with tempfile.TemporaryDirectory(prefix="oauthtrace-") as folder, self._open() as con:
-            con.execute("begin")
-            removed: Counter[str] = Counter()
-            for step in batch.steps:
-                if step.reopened is not None:
-                    removed += _reopen(con, step.input, step.reopened)
-            added = _write_rows(con, batch.steps, Path(folder))
-            for step in batch.steps:
-                if step.state:
-                    _write_state(con, step)
-            con.execute("commit")
-        added.subtract(removed)
-        return added
+        with self._open() as con:
+            return _transact(con, batch)
 
     # --- the file --------------------------------------------------------------------------------------------------
 
@@ -430,6 +425,23 @@ def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
             continue
         for name in columns.keys() - found[table]:
             con.execute(f"alter table {table} add column {name} {columns[name]}")
+
+
+def _transact(con: duckdb.DuckDBPyConnection, batch: _Batch) -> Counter[str]:
+    """One transaction, see :meth:`Store._write`."""
+    removed: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="oauthtrace-") as folder:
+        con.execute("begin")
+        for step in batch.steps:
+            if step.reopened is not None:
+                removed += _reopen(con, step.input, step.reopened)
+        added = _write_rows(con, batch.steps, Path(folder))
+        for step in batch.steps:
+            if step.state:
+                _write_state(con, step)
+        con.execute("commit")
+    added.subtract(removed)
+    return added
 
 
 def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

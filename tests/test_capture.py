@@ -26,7 +26,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.io.har import request_to_flow
 from mitmproxy.test import tflow
 
-from oauthtrace.capture import journal, redact
+from oauthtrace.capture import intake, journal, redact
 from oauthtrace.capture.prefilter import may_be_oauth
 from oauthtrace.capture.recorder import Recorder
 from oauthtrace.oauth.observe import observe
@@ -220,6 +220,28 @@ def test_a_journal_made_with_another_key_stays_where_it_is(left):
         with pytest.raises(StoreError, match="made with another key"):
             store.take_in_left_behind()
     assert journal.files_of(left)
+
+
+def test_what_comes_while_it_is_taken_in_is_left_for_the_next_time(left, monkeypatch):
+    """Under load there is always more; one transaction after another for the few rows of a moment took a whole processor."""
+    file, one_more = (
+        left.parent / "x.journal",
+        b"\n".join((left.parent / "x.journal").read_bytes().split(b"\n")[:-1]) + b"\n",
+    )
+    steps = []
+
+    def step(session: intake.Session, *place: object) -> object:
+        assert len(steps) < 5, "take_in() does not come to an end while the journal grows"
+        steps.append(original(session, *place))
+        with file.open("ab") as growing:
+            growing.write(one_more)
+        return steps[-1]
+
+    file.write_bytes(one_more)
+    original = intake.Session.step
+    monkeypatch.setattr(intake.Session, "step", step)
+    assert Store(left).take_in(file) == 5
+    assert len(steps) == 1
 
 
 def test_a_damaged_line_is_counted(left):

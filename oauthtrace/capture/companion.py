@@ -27,6 +27,8 @@ from oauthtrace.store import Store, StoreError
 
 POLL_S = 0.05
 BEFORE = timedelta(days=1)
+NICENESS = 5
+"""The traffic comes first: where there are too few processors, explanations wait for it, and not it for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,8 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: one JSON object, the members of :class:`Settings`.
     """
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICENESS)
     return Companion(Settings(**json.loads(arguments[0]))).run()
 
 

@@ -31,7 +31,7 @@ def header_of(file: Path) -> journal.Record | None:
         JournalError: the file is something else, or of a newer version.
         OSError: it can't be read.
     """
-    records, _, damaged = journal.read(file)
+    records, _, damaged = journal.first(file)
     if not records:
         if damaged:
             raise JournalError("not a journal")

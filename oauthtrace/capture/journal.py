@@ -242,6 +242,16 @@ def read(file: Path, position: int = 0) -> Part:
     return parse(data)
 
 
+def first(file: Path) -> Part:
+    """The first record alone, if it is whole.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with file.open("rb") as stream:
+        return parse(stream.readline(READ_BYTES))
+
+
 class Follower:
     """Reads a journal while it is written, from its beginning, over all its files.
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from oauthtrace.capture import journal
 from oauthtrace.store import Store, StoreError
 
-EVERY_S = 1.0
+EVERY_S, SHARE, MOST_S = 1.0, 8.0, 10.0
+"""Pause between two writes: at least so many seconds, and so many times as long as the last took, up to a limit."""
 AGAIN_S = 3.0
 """So long after the database could not be written, it is tried again."""
 NICENESS = 5
-"""The traffic comes first, then the explanations."""
+"""So much the explanations, which the companion's other thread finds, come first."""
 LAST_TRIES_S = 10.0
 """So long it is tried at the end; after that the journal stays for the next opening."""
 
@@ -47,10 +48,15 @@ class Writer:
 
     def _work(self) -> None:
         with contextlib.suppress(OSError, AttributeError):  # on Linux a thread has a priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            own = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICENESS)
         self._take_in_left_behind()
-        while not self._end.wait(EVERY_S):
-            if self._move() is not None:
+        cost = 0.0
+        while not self._end.wait(min(max(EVERY_S, cost * SHARE), MOST_S)):
+            began = time.monotonic()
+            failed = self._move() is not None
+            cost = time.monotonic() - began
+            if failed:
                 self._end.wait(AGAIN_S)
 
     def _take_in_left_behind(self) -> None:
