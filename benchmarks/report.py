@@ -79,7 +79,7 @@ def render_here(folder: Path, page: Path) -> None:
     import polars as pl
 
     from oauthtrace.analysis import Analysis
-    from oauthtrace.report import render as render_report
+    from oauthtrace.report.page import render as render_report
 
     frames = [pl.read_ipc(folder / f"{name}.arrow") for name in ("exchanges", "failures")]
     with Memory() as memory:

@@ -78,13 +78,13 @@ class Analysis:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the verdict, what to change, and the incidents."""
-        from oauthtrace.report import summary  # noqa: PLC0415 - jinja2 only for those who look
+        from oauthtrace.report.page import summary  # noqa: PLC0415 - jinja2 only for those who look
 
         return summary(self)
 
     def write_report(self, file: str | Path, **options: Any) -> None:
         """The HTML report, one self-contained file."""
-        from oauthtrace.report import render  # noqa: PLC0415 - jinja2 only for those who want a report
+        from oauthtrace.report.page import render  # noqa: PLC0415 - jinja2 only for those who want a report
 
         Path(file).write_text(render(self, **options), encoding="utf-8")
 

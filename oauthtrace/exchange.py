@@ -159,12 +159,29 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         polars.exceptions.PolarsError: a value is not of its column's type (a defect of the reader).
     """
     listed = list(rows)
+    if not listed:
+        return empty()
     try:
-        return pl.from_dicts(listed, schema=SCHEMA)
+        return _frame(listed)
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 can't
-        return pl.from_dicts(
-            [{name: _encodable(value) for name, value in row.items()} for row in listed], schema=SCHEMA
-        )
+        return _frame([{name: _encodable(value) for name, value in row.items()} for row in listed])
+
+
+def _frame(rows: list[Mapping[str, Any]]) -> pl.DataFrame:
+    present = set[str]().union(*rows)
+    columns = [column for column in COLUMNS if column.name in present]
+    values = zip(*([row.get(column.name) for column in columns] for row in rows), strict=True)
+    series = [_series(column, list(of_all)) for column, of_all in zip(columns, values, strict=True)]
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in present]
+    return pl.DataFrame(series).with_columns(absent).select(*SCHEMA)
+
+
+def _series(column: Column, values: list[Any]) -> pl.Series:
+    if not isinstance(column.dtype, pl.List):
+        return pl.Series(column.name, values, column.dtype)
+    places: dict[tuple[str, ...] | None, int] = {}  # a list of few words, the same in most rows: each is made once
+    chosen = [places.setdefault(None if value is None else tuple(value), len(places)) for value in values]
+    return pl.Series(column.name, list(places), column.dtype).gather(chosen)
 
 
 def _encodable(value: Any) -> Any:

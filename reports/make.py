@@ -15,7 +15,7 @@ PAGES = {"redirect-uri.html": "redirect-uri.har", "grant.html": "grant.har", "bu
 
 def render(sample: str) -> str:
     """The report of one sample; the same at every rendering."""
-    from oauthtrace.report import render as render_report  # noqa: PLC0415 - jinja2 only where it is needed
+    from oauthtrace.report.page import render as render_report  # noqa: PLC0415 - jinja2 only where it is needed
 
     analysis = analyze([SAMPLES / sample], key=KEY)
     for reading in analysis.inputs:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_oauth import PATHS as PRODUCTS
 
-from oauthtrace.oauth.endpoints import CANDIDATE, PATHS
+from oauthtrace.oauth.endpoints import CANDIDATE, PATH_IN_LINE, PATHS
 from oauthtrace.oauth.observe import RawExchange, observe
 from oauthtrace.oauth.parameters import OAUTH_NAMES
 from oauthtrace.privacy import Redactor
@@ -88,6 +88,53 @@ def test_polars_and_python_read_the_pattern_alike() -> None:
         nginx("GET", t) for t in ("/", "/products", "/cart?a=1", "/AUTH/x")
     ]
     assert [passes(line) for line in lines] == [PYTHON.search(line) is not None for line in lines]
+
+
+# --- lines that hold only a path ----------------------------------------------------------------------------------------
+
+ANY_TEXT = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=8)
+PLACES = st.one_of(
+    st.sampled_from([*sorted(PRODUCTS), "/", "//a:b/token", "/help/sign-in", "/login", "*", "http://id.test/token"]),
+    *(st.from_regex(re.compile(pattern, re.IGNORECASE), alphabet=URL_TEXT) for _, pattern in PATHS),
+)
+ENDINGS = st.one_of(st.sampled_from(["", "s", "/", "/x", ".html", "%20", ";v=1", "?", "#", "\x1c"]), ANY_TEXT)
+
+
+@st.composite
+def combined_lines(draw) -> str:
+    """A line as nginx writes it, in which any part may be something else."""
+    parts = ["203.0.113.1", " - ", "-", " [04/May/2026:10:00:00 +0000]", ' "', "GET", " ", draw(PLACES), draw(ENDINGS), " HTTP/1.1", '" ', "404", " 12", ' "-" "agent"']  # fmt: skip
+    for place in draw(st.lists(st.integers(0, len(parts) - 1), max_size=1)):
+        parts[place] = draw(st.one_of(ANY_TEXT, st.sampled_from(["", " ", "\x1c", "/authorize", "a:443 ", "-"])))
+    return "".join(parts).replace("\n", "")
+
+
+def passed_over(line: str) -> bool:
+    both = pl.DataFrame({"line": [line]}).select(
+        shape=pl.col("line").str.contains(nginx_combined.ONLY_PATH), tells=pl.col("line").str.contains(PATH_IN_LINE)
+    )
+    return both["shape"][0] and not both["tells"][0]
+
+
+@MANY
+@given(combined_lines())
+def test_a_line_is_passed_over_only_if_it_can_be_read_and_is_not_oauths(line: str) -> None:
+    if passed_over(line):
+        raw = nginx_combined.raw_of(line)
+        assert isinstance(raw, RawExchange), f"passed over, and would have been rejected: {raw}"
+        assert observe(raw, REDACTOR) is None
+
+
+@pytest.mark.parametrize("name", ["nginx-access.log", "nginx-access.json.log"])
+def test_no_exchange_of_the_samples_is_passed_over(name: str) -> None:
+    lines = (SAMPLES / name).read_text().splitlines()
+    assert [line for line in lines if recognised(line) and passed_over(line)] == []
+
+
+@pytest.mark.parametrize("path", ["/login", "/help/sign-in-problems", "/keys/24403/edit", "/api/v2/devices/52792"])
+def test_a_path_that_is_no_endpoints_is_passed_over(path: str) -> None:
+    assert passes(nginx("GET", path))
+    assert passed_over(nginx("GET", path))
 
 
 def test_the_prefilter_of_texts_lets_all_of_the_others_pass() -> None:

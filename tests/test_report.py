@@ -14,8 +14,9 @@ import report_story as story
 from oauthtrace import exchange
 from oauthtrace.analysis import Analysis
 from oauthtrace.causes import causes
-from oauthtrace.report import render, visible
+from oauthtrace.report import visible
 from oauthtrace.report.detail import split_check
+from oauthtrace.report.page import render
 from oauthtrace.report.panel import compare
 from oauthtrace.report.texts import texts
 from oauthtrace.report.view import build

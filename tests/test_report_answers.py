@@ -10,7 +10,7 @@ from conftest import KEY, SAMPLES
 
 from oauthtrace.analysis import analyze
 from oauthtrace.causes import causes
-from oauthtrace.report import render
+from oauthtrace.report.page import render
 from oauthtrace.report.texts import text
 
 CAPTURES = ("redirect-uri.har", "grant.har", "client.har", "scope.har", "server.har", "busy-day.har", "app.log", "nginx-access.log")  # fmt: skip

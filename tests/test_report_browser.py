@@ -13,7 +13,7 @@ import pytest
 import report_story as story
 from test_report import EVIL, hostile  # noqa: F401 - a fixture
 
-from oauthtrace.report import render
+from oauthtrace.report.page import render
 
 GALLERY = sorted((Path(__file__).parent.parent / "reports").glob("*.html"))
 AXE = os.environ.get("OAUTHTRACE_AXE", "")

@@ -12,7 +12,8 @@ import pytest
 import report_story as story
 from test_report import EVIL, hostile  # noqa: F401 - a fixture
 
-from oauthtrace.report import curl, postman, render
+from oauthtrace.report import curl, postman
+from oauthtrace.report.page import render
 from oauthtrace.report.reproduce import request
 from oauthtrace.report.view import build
 from oauthtrace.report.visible import plain

@@ -12,7 +12,7 @@ from conftest import KEY, SAMPLES
 
 from oauthtrace.analysis import Analysis, analyze
 from oauthtrace.causes import causes
-from oauthtrace.report import render
+from oauthtrace.report.page import render
 from oauthtrace.report.pseudonyms import Pseudonyms
 from oauthtrace.report.texts import texts
 

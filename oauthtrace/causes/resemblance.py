@@ -52,7 +52,9 @@ def _corpus() -> Iterator[tuple[str, str, float]]:
 @cache
 def _model() -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]:
     """(term -> inverse document frequency, term -> cause -> weight in the cause's centroid)."""
-    documents = [(cause, _terms(text), weight) for cause, text, weight in _corpus() if cause in causes()]
+    corpus = [(cause, text, weight) for cause, text, weight in _corpus() if cause in causes()]
+    terms_of = {text: _terms(text) for text in {text: None for _, text, _ in corpus}}
+    documents = [(cause, terms_of[text], weight) for cause, text, weight in corpus]
     found_in = Counter(term for _, terms, _ in documents for term in terms)
     rarity = {term: math.log(len(documents) / n) for term, n in found_in.items()}
     sums: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))

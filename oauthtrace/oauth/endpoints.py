@@ -33,6 +33,9 @@ PATHS: tuple[tuple[str, str], ...] = (
 
 _PATHS = [(step, re.compile(pattern, re.IGNORECASE)) for step, pattern in PATHS]
 
+PATH_IN_LINE = "(?i)" + "|".join(pattern.replace("^", r"[\s\"]").replace("$", r"(?:[\s\"]|$)") for _, pattern in PATHS)
+"""Matches every line that holds one of these paths between blanks or quotation marks, the path alone (Rust regex)."""
+
 MACHINE_STEPS = ("token", "userinfo", "jwks", "metadata", "par", "device-authorization", "introspection", "revocation", "registration")  # fmt: skip
 """Steps that no browser is sent to."""
 CLIENT_STEPS = ("token", "par", "introspection", "revocation", "device-authorization")

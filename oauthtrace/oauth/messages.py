@@ -113,7 +113,7 @@ def normalise(text: str) -> str:
     """Text as the lexicon reads it: URLs and fingerprints masked, identifiers split into words, lower case."""
     text = _BRACKETED.sub(r"\1", _FRAME.sub("", text[:LONGEST]))
     text = _ABSENT.sub(r"\1 is missing. ", _GRANT_NAME.sub("client credentials grant", text))
-    text = _HTML_FOR_JSON.sub(" ‹html› ", text)
+    text = _HTML_FOR_JSON.sub(" ‹html› ", text) if "<" in text else text
     text = _EITHER.sub(lambda hit: hit[1] or hit[2], text)
     text = _STANDARD_CODE.sub(" ", _ASIDE.sub("such as", text))
     text = _KEY.sub(" | ", _NAMED.sub(r"\1 ", text))

@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 from functools import cache
 from typing import Any, BinaryIO
 
-from oauthtrace.oauth.endpoints import CANDIDATE
+from oauthtrace.oauth.endpoints import CANDIDATE, PATH_IN_LINE
 from oauthtrace.oauth.observe import RawExchange, naive_utc, observe
 from oauthtrace.sources import Reading, Row, formats, lines
 from oauthtrace.sources.repair import parsed
@@ -22,7 +22,11 @@ _AUTHENTICATES = ("token", "introspection", "revocation", "par")
 
 
 def read_lines(
-    stream: BinaryIO, reading: Reading, raw_of: Callable[[str], RawExchange | str], pattern: str = PREFILTER
+    stream: BinaryIO,
+    reading: Reading,
+    raw_of: Callable[[str], RawExchange | str],
+    pattern: str = PREFILTER,
+    only_paths: str | None = None,
 ) -> Iterator[Row]:
     """The rows of a log whose every line is an exchange.
 
@@ -31,16 +35,23 @@ def read_lines(
         reading: takes the tally and the rejects.
         raw_of: the exchange of one line, or why it can't be read.
         pattern: lines that do not match it are not parsed (Rust regex).
+        only_paths: lines that match it can surely be read and show nothing but a path; those of
+            them whose path is no endpoint's are not parsed either.
     """
-    return read_entries(stream, reading, lambda line: (raw_of(line),), pattern)
+    return read_entries(stream, reading, lambda line: (raw_of(line),), pattern, only_paths)
 
 
 def read_entries(
-    stream: BinaryIO, reading: Reading, raws_of: Callable[[str], Sequence[RawExchange | str]], pattern: str = PREFILTER
+    stream: BinaryIO,
+    reading: Reading,
+    raws_of: Callable[[str], Sequence[RawExchange | str]],
+    pattern: str = PREFILTER,
+    only_paths: str | None = None,
 ) -> Iterator[Row]:
     """The rows of a log whose lines may hold several exchanges each, or none; else like :func:`read_lines`."""
     known: Known = {}
-    for number, line in lines.matching(stream, pattern, reading):
+    unless = lines.Unless(only_paths, PATH_IN_LINE) if only_paths else None
+    for number, line in lines.matching(stream, pattern, reading, unless):
         raws = raws_of(line)
         reading.records += max(len(raws) - 1, 0)
         for raw in raws:

@@ -56,6 +56,13 @@ def frame_of(block: bytes) -> pl.DataFrame:
     return frame.slice(1) if guarded else frame
 
 
+class Unless(NamedTuple):
+    """Lines that need not be parsed although they passed: those that match ``shape`` and not ``tells`` (Rust regexes)."""
+
+    shape: str
+    tells: str
+
+
 class _Passed(NamedTuple):
     """What is left of a block: how many lines and records it had, and the lines that passed with their 0-based places."""
 
@@ -65,20 +72,23 @@ class _Passed(NamedTuple):
     texts: list[str]
 
 
-def _pass(block: bytes, pattern: str | None) -> _Passed:
+def _pass(block: bytes, pattern: str | None, unless: Unless | None) -> _Passed:
     frame = frame_of(block)
     numbered = frame.with_row_index("place").drop_nulls()
-    wanted = numbered if pattern is None else numbered.filter(pl.col("line").str.contains(pattern))
+    line = pl.col("line").str
+    wanted = numbered if pattern is None else numbered.filter(line.contains(pattern))
+    if unless is not None:
+        wanted = wanted.filter(~line.contains(unless.shape) | line.contains(unless.tells))
     return _Passed(frame.height, numbered.height, wanted["place"].to_list(), wanted["line"].to_list())
 
 
-def _ahead(stream: BinaryIO, pattern: str | None) -> Iterator[_Passed]:
+def _ahead(stream: BinaryIO, pattern: str | None, unless: Unless | None) -> Iterator[_Passed]:
     """The blocks of a stream, each read and filtered by another thread while the one before it is worked on."""
     source = blocks(stream)
 
     def step() -> _Passed | None:
         block = next(source, None)
-        return None if block is None else _pass(block, pattern)
+        return None if block is None else _pass(block, pattern, unless)
 
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(step)
@@ -87,12 +97,14 @@ def _ahead(stream: BinaryIO, pattern: str | None) -> Iterator[_Passed]:
             yield passed
 
 
-def matching(stream: BinaryIO, pattern: str | None, reading: Reading) -> Iterator[tuple[int, str]]:
+def matching(
+    stream: BinaryIO, pattern: str | None, reading: Reading, unless: Unless | None = None
+) -> Iterator[tuple[int, str]]:
     """(1-based line number, line) of every line that the pattern (Rust regex, null: all) lets pass; counts all records."""
     before = 1
     if pattern is not None and (narrow := getattr(stream, "narrow", None)) is not None:
         narrow(pattern)  # lines that stand in carriers need not be unpacked to be passed over
-    for passed in _ahead(stream, pattern):
+    for passed in _ahead(stream, pattern, unless):
         reading.records += passed.records
         for place, line in zip(passed.places, passed.texts, strict=True):
             if len(line) > LONGEST_LINE:

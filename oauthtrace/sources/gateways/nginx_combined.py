@@ -27,10 +27,15 @@ SURE = 0.9
 """Score of a file all of whose lines fit: other products append their own fields to this layout."""
 
 _QUOTED = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_TIME = r"\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?)\]"
+_STATUS = r"(?P<status>\d{3}|-)"
 LINE = re.compile(
-    r"(?:(?P<vhost>[\w.-]++:\d++) )?(?P<client>\S++) \S++ (?P<user>.+?) \[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?)\]"
-    rf' "(?P<request>{_QUOTED})" (?P<status>\d{{3}}|-)(?: (?:\d++|-))?(?: "(?P<referer>{_QUOTED})" "(?P<agent>{_QUOTED})")?'
+    rf"(?:(?P<vhost>[\w.-]++:\d++) )?(?P<client>\S++) \S++ (?P<user>.+?) {_TIME}"
+    rf' "(?P<request>{_QUOTED})" {_STATUS}(?: (?:\d++|-))?(?: "(?P<referer>{_QUOTED})" "(?P<agent>{_QUOTED})")?'
 )
+_TARGET = r'/(?:[^/\s"\\?#\x00-\x1f][^\s"\\?#\x00-\x1f]*)?'
+ONLY_PATH = rf'^[\da-fA-F.:]+ \S+ [^\[]+ {_TIME} "[A-Z]{{3,10}} {_TARGET}(?: HTTP/[\d.]+)?" {_STATUS}(?:\s|$)'
+"""Lines of these that hold no query, and no host (Rust regex)."""
 _REQUEST = re.compile(r"^([A-Z]{3,10}) (\S+)(?: HTTP/[\d.]+)?$")
 _ABSENT = (None, "-", "")
 _ESCAPE = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
@@ -90,4 +95,4 @@ line_of = raw_of
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
-    return access.read_lines(stream, reading, lambda line: raw_of(line, reading.zone))
+    return access.read_lines(stream, reading, lambda line: raw_of(line, reading.zone), only_paths=ONLY_PATH)
