@@ -189,13 +189,16 @@ class Redactor:
         key: secret bytes, at least 16; see :func:`load_key`.
     """
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_keyed", "_recent")
+    RECENT = 16
+    """So many fingerprints are kept at hand: one exchange shows a secret in its URL and again as a parameter."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) < 16:
             raise ValueError("a fingerprint key needs at least 16 bytes")
         self._keyed = hmac.new(key, digestmod="sha256")
         """The key's part of every HMAC, done once."""
+        self._recent: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return "Redactor(…)"
@@ -204,9 +207,14 @@ class Redactor:
         """``kind:8hex`` of a value; None of None or of an empty value."""
         if not value:
             return None
-        mac = self._keyed.copy()
-        mac.update(value.encode("utf-8", "surrogatepass"))
-        return f"{kind}:{mac.digest()[:4].hex()}"
+        digits = self._recent.get(value)
+        if digits is None:
+            mac = self._keyed.copy()
+            mac.update(value.encode("utf-8", "surrogatepass"))
+            if len(self._recent) >= self.RECENT:
+                self._recent.clear()
+            digits = self._recent[value] = mac.digest()[:4].hex()
+        return f"{kind}:{digits}"
 
     def url(self, url: str) -> str:
         """A URL whose secret query, fragment and user-info values are fingerprints; everything else stays as it was."""

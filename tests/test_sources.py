@@ -7,6 +7,7 @@ import copy
 import gzip
 import json
 import lzma
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -460,6 +461,25 @@ def test_a_packed_file_that_is_cut_off_is_read_as_far_as_it_goes(
     assert reading.rejected >= 1
     assert reading.rejects[-1].reason
     assert reading.exchanges > 0 or pack in (bz2.compress, lzma.compress)
+
+
+UNPACK = {"gz": lambda: zlib.decompressobj(wbits=31), "zst": lambda: zstandard.ZstdDecompressor().decompressobj()}
+
+
+@pytest.mark.parametrize(("name", "pack"), [("gz", gzip.compress), ("zst", zstandard.compress)])
+def test_every_line_before_a_cut_is_read(name: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    packed = pack("".join(LINE.format(n % 60, f"{AUTHORIZE}{n * 7919 % 100003}", 400) for n in range(20_000)).encode())
+    cut = packed[: len(packed) * 9 // 10]
+    whole_lines = UNPACK[name]().decompress(cut).count(b"\n")
+    reading = reading_of(tmp_path, cut)
+    assert whole_lines > 10_000
+    assert reading.exchanges >= whole_lines
+
+
+@pytest.mark.parametrize(("behind", "rejected"), [(b"garbage", 1), (b"\0" * 512, 0)])
+def test_what_stands_behind_packed_lines_costs_none_of_them(behind: bytes, rejected: int, tmp_path: Path) -> None:
+    reading = reading_of(tmp_path, gzip.compress(access_log(3000).encode()) + behind)
+    assert (reading.exchanges, reading.rejected) == (2000, rejected)
 
 
 def test_line_numbers_are_those_of_the_file(tmp_path: Path) -> None:

@@ -324,7 +324,7 @@ class _Watched:
 
     def __init__(self, stream: BinaryIO, file: str, progress: Progress | None) -> None:
         self._stream, self._file, self._progress, self._size = stream, file, progress, 0
-        plain = isinstance(stream, io.BufferedReader)
+        plain = isinstance(stream, io.BufferedReader) and not isinstance(stream.raw, opening.Framed)
         self._most = CHUNK_BYTES * 16 if plain else self.PIECE_BYTES
         self._read: Callable[[int], bytes] = stream.read if plain else getattr(stream, "read1", stream.read)
         self.error: str | None = None

@@ -30,7 +30,7 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
         if cut == 0:
             rest = (rest + chunk)[:_TOO_LONG_BYTES]
             continue
-        yield rest + chunk[:cut]
+        yield b"".join((rest, memoryview(chunk)[:cut]))
         rest = chunk[cut:]
     if rest:
         yield rest
@@ -74,12 +74,13 @@ class _Passed(NamedTuple):
 
 def _pass(block: bytes, pattern: str | None, unless: Unless | None) -> _Passed:
     frame = frame_of(block)
-    numbered = frame.with_row_index("place").drop_nulls()
-    line = pl.col("line").str
-    wanted = numbered if pattern is None else numbered.filter(line.contains(pattern))
+    line = pl.col("line")
+    may_tell = line.is_not_null() if pattern is None else line.str.contains(pattern)
+    wanted = frame.lazy().with_row_index("place").filter(may_tell).collect()
     if unless is not None:
-        wanted = wanted.filter(~line.contains(unless.shape) | line.contains(unless.tells))
-    return _Passed(frame.height, numbered.height, wanted["place"].to_list(), wanted["line"].to_list())
+        wanted = wanted.filter(~line.str.contains(unless.shape) | line.str.contains(unless.tells))
+    records = frame.height - frame["line"].null_count()
+    return _Passed(frame.height, records, wanted["place"].to_list(), wanted["line"].to_list())
 
 
 def _ahead(stream: BinaryIO, pattern: str | None, unless: Unless | None) -> Iterator[_Passed]:

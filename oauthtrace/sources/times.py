@@ -14,19 +14,29 @@ _CLF = re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]")
 _UTIME = re.compile(r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d)(\.\d{1,9})? (\d{4})$")
 
 
-@lru_cache(maxsize=4096)
 def clf_time(text: str, zone: tzinfo = UTC) -> float | None:
     """Epoch seconds of ``02/Mar/2026:09:14:05 +0000``, also with ``.031`` behind the seconds."""
     try:
-        day, month, year = int(text[:2]), _MONTHS[text[3:6]], int(text[7:11])
-        hour, minute, second = int(text[12:14]), int(text[15:17]), int(text[18:20])
-        clock, _, offset = text[20:].partition(" ")
-        if offset:
-            zone = timezone(timedelta(hours=int(offset[:3]), minutes=int(offset[0] + offset[3:5])))
-        fraction = float(f"0{clock}") if clock else 0.0
-        return datetime(year, month, day, hour, minute, second, tzinfo=zone).timestamp() + fraction
+        clock, _, offset = text[18:].partition(" ")
+        second = float(clock) if clock[2:3] == "." else int(clock)
+        return _clf_minute(text[:17], offset, zone) + second if 0 <= second < 60 else None
     except (KeyError, ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def _clf_minute(text: str, offset: str, zone: tzinfo) -> float:
+    """Epoch seconds at which a minute begins."""
+    if offset:
+        zone = timezone(timedelta(hours=int(offset[:3]), minutes=int(offset[0] + offset[3:5])))
+    day, month, year, hour, minute = (
+        int(text[:2]),
+        _MONTHS[text[3:6]],
+        int(text[7:11]),
+        int(text[12:14]),
+        int(text[15:17]),
+    )
+    return datetime(year, month, day, hour, minute, tzinfo=zone).timestamp()
 
 
 def utime(text: str, zone: tzinfo = UTC) -> float | None:
