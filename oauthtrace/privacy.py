@@ -182,6 +182,9 @@ _KIND_OF_ENDING = (
 )
 
 
+_LONG_PART = re.compile(r"[^/]{32}")
+
+
 class Redactor:
     """Turns secrets into fingerprints with one key.
 
@@ -240,7 +243,7 @@ class Redactor:
             head = self._encoded(head)
         if "eyJ" in head:
             head = _JWT.sub(lambda m: self._mark("token", m[0]), head)
-        if len(head) < 32:
+        if len(head) < 32 or not _LONG_PART.search(head):
             return head
         return "/".join(
             self._mark("opaque", part) if len(part) >= 32 and _OPAQUE.fullmatch(part) and _looks_random(part) else part

@@ -67,7 +67,7 @@ class Live:
     def __init__(self, label: str, before: pl.DataFrame | None = None) -> None:
         self._label = label
         self._frame = exchange.empty() if before is None else before.tail(KEPT)
-        self._before = self._frame.height
+        self._waiting: list[Row] = []
         self._numbers: dict[str, int] = {}
         self._told: dict[str, _Told] = {}
         self._changed_at, self._seems_failed = 0.0, False
@@ -85,15 +85,24 @@ class Live:
             return
         self.count += len(rows)
         self._numbers |= {row["id"]: row["source_position"] for row in rows}
-        new = exchange.frame(rows).unique("id", keep="first", maintain_order=True)
+        self._waiting += rows
+        if len(self._waiting) > KEPT:
+            self._settle()
+        self._changed_at = self._changed_at or time.monotonic()
+        self._seems_failed = self._seems_failed or any(map(_seems_failed, rows))
+
+    def _settle(self) -> None:
+        """Put what came since the last time beside what is kept; once for each look, since it costs milliseconds."""
+        if not self._waiting:
+            return
+        new = exchange.frame(self._waiting).unique("id", keep="first", maintain_order=True)
+        self._waiting = []
         self._frame = pl.concat([self._frame.join(new.select("id"), on="id", how="anti", maintain_order="left"), new])
         if self._frame.height > KEPT * 1.2:
             self._frame = self._frame.tail(KEPT)
             kept = set(self._frame["id"])
             self._numbers = {key: number for key, number in self._numbers.items() if key in kept}
             self._told = {key: told for key, told in self._told.items() if key in kept}
-        self._changed_at = self._changed_at or time.monotonic()
-        self._seems_failed = self._seems_failed or any(map(_seems_failed, rows))
 
     def is_due(self) -> bool:
         """Whether it is time to look at what is new."""
@@ -107,7 +116,7 @@ class Live:
         """Analyse; what is new since the last time, in time order."""
         self._changed_at, self._seems_failed = 0.0, False
         began = time.monotonic()
-        found = analyze_frame(self._frame)
+        found = analyze_frame(self.frame)
         findings = [*self._new(found), *self._withdrawn(found)]
         self._looked_at = time.monotonic()
         self._cost = self._looked_at - began
@@ -138,13 +147,14 @@ class Live:
     @property
     def frame(self) -> pl.DataFrame:
         """The exchanges that are compared with each other."""
+        self._settle()
         return self._frame
 
     def analysis(self) -> Analysis | None:
         """What was found in this capture; None when it had more exchanges than are kept here."""
         if self.count > KEPT:
             return None
-        found = analyze_frame(self._frame)
+        found = analyze_frame(self.frame)
         ours = pl.col("source_file") == self._label
         return Analysis(found.exchanges.filter(ours), found.failures.filter(ours), [])
 

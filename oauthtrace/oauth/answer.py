@@ -87,6 +87,10 @@ def _http_date(text: str | None) -> datetime | None:
     return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
+_TELLING = ("www-authenticate", "location")
+"""Headers that may say why."""
+
+
 def _said(
     row: dict[str, Any],
     facts: set[str],
@@ -98,6 +102,9 @@ def _said(
     """The answer's own words: error, finer code, sentence, and all text that may tell why."""
     headers = raw.answer_headers
     body = None if _is_success_document(raw, data) else raw.answer_body
+    if body is None and raw.note is None and row["step"] != "redirection" and headers.keys().isdisjoint(_TELLING):
+        row["error"], row["error_description"], row["error_code"] = None, None, raw.code
+        return
     said = errors.of_answer(body, media_type, headers.get("www-authenticate"), headers.get("location"))
     if row["step"] == "redirection" and "error" in (values := _own_parameters(raw)):
         own = errors.of_pairs(values)
@@ -271,9 +278,9 @@ _DOCUMENT_MEMBERS = (
 
 def _document(row: dict[str, Any], data: Mapping[str, Any], facts: set[str], redactor: Redactor) -> None:
     step, fingerprint = row["step"], redactor.fingerprint
-    access, refresh, identity = (
+    access, refresh, identity = [
         v if isinstance(v := data.get(n), str) else None for n in ("access_token", "refresh_token", "id_token")
-    )
+    ]
     if access:
         row["issued_token_fp"] = fingerprint("token", access)
         if refresh is None:

@@ -73,8 +73,10 @@ def pairs(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
         if not part:
             continue
         name, _, value = part.partition("=")
-        if "%" in part or "+" in part:
-            name, value = _decode(name), _decode(value)
+        if "%" in name or "+" in name:
+            name = _decode(name)
+        if "%" in value or "+" in value:
+            value = _decode(value)
         if name not in out:
             out[name] = value
         elif name in OAUTH_NAMES and name not in ("resource", "audience"):

@@ -50,7 +50,7 @@ def take(row: dict[str, Any], facts: set[str], raw: RawExchange, sent: Parameter
         _headers(row, facts, raw.request_headers, redactor)
     if sent.values:
         _parameters(row, facts, sent.values, redactor)
-        facts.update(f"repeated {name}" for name in sent.repeated)
+        facts.update([f"repeated {name}" for name in sent.repeated])
         _carrier(row["step"], facts, raw, sent)
     elif row["step"] == "token" and raw.request_body == "" and "body" in raw.sees:
         facts.add("empty-body")
