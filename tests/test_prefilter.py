@@ -17,8 +17,8 @@ from oauthtrace.oauth.endpoints import CANDIDATE, PATH_IN_LINE, PATHS
 from oauthtrace.oauth.observe import RawExchange, observe
 from oauthtrace.oauth.parameters import OAUTH_NAMES
 from oauthtrace.privacy import Redactor
+from oauthtrace.sources.about import INTERESTING
 from oauthtrace.sources.gateways import json_lines, nginx_combined
-from oauthtrace.sources.text import INTERESTING
 
 REDACTOR = Redactor(KEY)
 PYTHON = re.compile(CANDIDATE, re.IGNORECASE)

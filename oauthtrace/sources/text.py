@@ -12,46 +12,22 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, tzinfo
+from http import HTTPStatus
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from oauthtrace.oauth import errors
-from oauthtrace.oauth.endpoints import CANDIDATE
 from oauthtrace.oauth.messages import absent_values
 from oauthtrace.oauth.observe import RawExchange, naive_utc, observe
 from oauthtrace.providers import find_codes, provider_of
 from oauthtrace.sources import Reading, Row, access, lines, lines_of
+from oauthtrace.sources.about import CALM, FAILED, INTERESTING, SURELY_FAILED, about_oauth, tells_of_failure
 from oauthtrace.sources.times import clf_time, to_epoch, utime, yearless
 
 NAME = "text"
 TITLE = "any text log of an application, library, proxy or server (fallback)"
 SEES = ("query",)
 BY_LINE = True
-
-ABOUT_OAUTH = re.compile(
-    r"oauth|oidc|open ?id|\bcsrf\b|mismatching_?state|authlib|nimbus|cors policy|access-control-allow|jwks?\b|jwt|id[_ ]?token|access[_ -]?token|refresh(?:ing)?[_ -]?(?:the )?(?:\w+ )?token|bearer|redirect[_ ]?ur[il]|client[_ -]?(?:id|secret|assertion|credentials|authentication)\b"
-    r"|authori[sz]ation[_ ]?(?:code|server|endpoint|request|grant)|code[_ ]?(?:verifier|challenge|exchange)|token[_ ](?:endpoint|exchange|request|response|refresh)|pkce|grant[_ ]?type|invalid_grant|invalid_client"
-    r"|\b(?:csrf_detected|invalid_credentials|state (?:mismatch|parameter)|nonce mismatch|single sign-?on|sso\b|well-known|issuer|token url|userinfo|social ?auth|socialite|omniauth|passport-|next-?auth|keycloak|authentik|entra|adal|msal|cognito|okta|auth0)\b"
-    r"|AADSTS\d|AADB2C\d|fetch(?:ing)? token|consent|dpop|scopes?\b.*(?:insufficient|invalid|grant)|insufficient.*scopes?|invalidstate|login provider|identity ?provider|\"error\": ?\"access_denied\""
-    r"|unauthorized_client|unsupported_(?:grant|response)_type|invalid_(?:scope|token|redirect_uri|request_uri)|missing_scope|insufficient_scope|token_(?:revoked|expired)|no secret[_ ]key was set|session[_ ]?secret|\bstate\b.{0,3} (?:mismatch|parameter|does not match)"
-    r"|client registration|registration_endpoint|\bauth(?:orization)?[ _-]?servers?\b|authorized party|\bazp\b|polling state|code_expired|device[_ ]?code|authorization_pending|security ?token|audience validation|\bIDX\d{5}\b|remote login|\bkid\b"
-    r"|\btokens?\b.*(?:issuer|audience|signature|claims?\b|not for us)|(?:issuer|audience|signature|claims?\b).*\btokens?\b",
-    re.IGNORECASE,
-)
-FAILED = re.compile(
-    r"\b(?:error|err|fatal|fata|crit(?:ical)?|severe|alert|emerg|panic|exception|traceback|fail(?:ed|ure|s|ing)?|denied|refused|rejected|invalid|unauthori[sz]ed|forbidden|mismatch|could ?n.t|cannot|unable|missing|expired|revoked|not (?:found|allowed|match|valid|supported|registered|active|configured|authori[sz]ed)|unsupported|timed? ?out|too big|denied|unknown|insufficient|replay|disabled|blocked|bad request|does not match|csrf)"
-    r"|(?:Error|Exception|Failure|_ERROR|_error|[a-z](?:NotFound|Mismatch|Invalid|Expired|Missing|Denied))\b|\b(?:wrong|incorrect|unexpected|not for us|differ(?:s|ent)|does ?n[o']?t|bad token|untrusted|unverified|no longer)\b|\b(?:4\d\d|5\d\d) [A-Z][a-z]+|\berror=|\[(?:error|crit|warn)\]",
-    re.IGNORECASE,
-)
-CALM = re.compile(
-    r"^(?:\S+\s+){0,4}\[?(?:INFO|DEBUG|TRACE|NOTICE|I)\b|\blevel=\"?(?:info|debug|trace)|\"level\":\s*\"(?:info|debug|trace)",
-    re.IGNORECASE,
-)
-SURELY_FAILED = re.compile(
-    r"\b(?:fail(?:ed|ure)|exception|error(?:_description)?[\"']?\s*[:=]\s*[\"']?\w|denied|mismatch|invalid_\w+|unauthorized|expired token|rejected|does not match|csrf_detected|traceback)\b|\w(?:Error|Exception)\b|(?:->|status[=: ]+) ?[45]\d\d\b",
-    re.IGNORECASE,
-)
-INTERESTING = rf"(?i){CANDIDATE}|{ABOUT_OAUTH.pattern}|oauth|oidc|openid|jwt|jwks|sso|bearer|consent|keycloak|grant|csrf|nonce|issuer|pkce|aadsts|aadb2c|upstream|invalidstate|socialite|omniauth|msal|\bscope|certificate|sign"
 
 
 def _iso(text: str, zone: tzinfo) -> float | None:
@@ -78,8 +54,10 @@ _REQUEST = re.compile(
     r"""\b(?P<method>GET|POST|PUT|DELETE|PATCH|OPTIONS|HEAD)[ :]+["'`]?(?P<url>(?:https?://|/)[^\s"'`<>\\]*)"""
 )
 _GATEWAY_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: ")
+_PHRASES = "|".join(re.escape(status.phrase) for status in HTTPStatus)
 _STATUS = re.compile(
-    r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |\bCompleted |:\s*|[\"'`]\s+|^\s+|\)\s+)(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])"
+    r"(?:HTTP/[\d.]+\\?[\"']?[,: ]+|->\s*|→\s*|=>\s*|\breturned(?: status| code)?[: ]+|\bstatus(?:[ _]?code)?[ =:\"']+|\bresponded(?: with)?[: ]+|\bHTTP[ _/]?|\bgot |\bfailed:? |\bCompleted |:\s*|[\"'`]\s+|^\s+|\)\s+"
+    rf"|(?<!\d)(?=\d\d\d (?:{_PHRASES})\b))(?P<status>[1-5]\d\d)\b(?![.:]\d|\s*ms\b|[-/\w])"
 )
 _PAIR = re.compile(
     r"""["']?\b(?P<name>grant_type|refresh_token|code|client_id|clientId|redirect_uri|state|scope|audience|error|error_description|app|client|username)["']?\s*(?:=>|=|:)\s*(?P<value>"[^"]*"|'[^']*'|[^\s,;&)}\]"']+)"""
@@ -94,12 +72,6 @@ _ERROR_MEMBER = re.compile(r"""["']?\berror(?:_?code|Code)?["']?\s*[:=]\s*["']?(
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
 _URL = re.compile(r"https?://[^\s\"'<>,;)\]}|\\`]+")
 _EVENT_TYPE = re.compile(r'\btype="?([A-Z_]{4,40})"?')
-
-
-_PACKAGE = re.compile(
-    r"\boauth2client\b(?!\.client\b)|\b(?:lib|python3-|golang-|node-|ruby-|php-)[a-z0-9.+-]*[a-z0-9](?::\w+)?"
-)
-"""Names of packages that say no more than which library is installed."""
 
 
 class Entry(NamedTuple):
@@ -204,7 +176,7 @@ def row_of(text: str, reading: Reading) -> Row | None:
         row = access.row_of(raw, reading)
         if row is not None:
             return row
-        if not (raw.note and ABOUT_OAUTH.search(raw.note)):
+        if not (raw.note and about_oauth(raw.note)):
             return None
     return _requested(text, reading) or event_of(text, reading)
 
@@ -240,11 +212,6 @@ def _requested(text: str, reading: Reading) -> Row | None:
     return told_of(raw, text, reading, failed=tells_failure)
 
 
-def tells_of_failure(text: str) -> bool:
-    """Whether an entry says that something failed, and is not one that only informs."""
-    return bool(FAILED.search(text)) and not (CALM.search(text) and not SURELY_FAILED.search(text))
-
-
 def told_of(raw: RawExchange, text: str, reading: Reading, *, failed: bool) -> Row | None:
     """The row of a request that an entry tells of in words; None when it is not OAuth's."""
     row = observe(raw, reading.redactor)
@@ -265,7 +232,7 @@ def event_of(text: str, reading: Reading, *, ours: bool = False) -> Row | None:
         reading: has the redactor.
         ours: it is known already that the entry speaks of OAuth.
     """
-    if not ours and not ABOUT_OAUTH.search(_PACKAGE.sub("", text)) and not _gateway_trouble(text):
+    if not ours and not about_oauth(text) and not _gateway_trouble(text):
         return None
     event_type = _EVENT_TYPE.search(text)
     calm = CALM.search(text) and not SURELY_FAILED.search(text)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import BinaryIO
 
-from oauthtrace.sources import Reading, Row, lines_of, text
+from oauthtrace.sources import Reading, Row, about, lines_of, text
 from oauthtrace.sources.error_log import Complaint, row_of
 from oauthtrace.sources.times import utime
 
@@ -35,7 +35,7 @@ _MOMENT_S = 0.1
 _RETURNED = re.compile(r"returned by (/\S*)")
 _MAY_GO_ON = re.compile("auth_openidc|proxy")
 """Modules whose lines may tell more of a failure that a line before them told of."""
-_INTERESTING = rf"{text.INTERESTING}|AH0(?:0957|1102|1114)"
+_INTERESTING = rf"{about.INTERESTING}|AH0(?:0957|1102|1114)"
 _SEEN = re.compile(_INTERESTING)
 
 

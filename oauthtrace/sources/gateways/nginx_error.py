@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from typing import BinaryIO
 
-from oauthtrace.sources import Reading, Row, lines_of, text
+from oauthtrace.sources import Reading, Row, about, lines_of, text
 from oauthtrace.sources.error_log import Complaint, row_of
 from oauthtrace.sources.times import to_epoch
 
@@ -61,7 +61,7 @@ def complaint_of(line: str, zone: tzinfo) -> Complaint | None:
     host = told.get("host", "")
     return Complaint(
         message=message,
-        failed=level in _GRAVE or (level == "warn" and text.FAILED.search(message) is not None),
+        failed=level in _GRAVE or (level == "warn" and about.FAILED.search(message) is not None),
         time=to_epoch(stamp, zone),
         method=method or None,
         url=(f"https://{host}{target}" if host and target.startswith("/") else target) or None,

@@ -15,7 +15,7 @@ from datetime import UTC, tzinfo
 from typing import BinaryIO, NamedTuple
 
 from oauthtrace.oauth.observe import RawExchange
-from oauthtrace.sources import Reading, Row, access, lines_of, text
+from oauthtrace.sources import Reading, Row, about, access, lines_of, text
 from oauthtrace.sources.error_log import Complaint, row_of
 from oauthtrace.sources.fields import exchange_of
 from oauthtrace.sources.times import to_epoch
@@ -32,7 +32,7 @@ _AUTH = re.compile(rf"(\S+)(?: - (\S+))? - (\S+) {_STAMP} \[(Auth(?:Success|Fail
 _REQUEST = re.compile(
     rf'(\S+)(?: - (\S+))? - (\S+) {_STAMP} (\S+) ([A-Z]+) (\S+) ("(?:[^"\\]|\\.)*") HTTP/[\d.]+ ("(?:[^"\\]|\\.)*") (\d+) (\d+) ([\d.]+)\s*$'
 )
-_SEEN = re.compile(text.INTERESTING)
+_SEEN = re.compile(about.INTERESTING)
 
 
 class _Waiting(NamedTuple):
@@ -102,7 +102,7 @@ def message_of(line: str, number: int, zone: tzinfo) -> _Waiting | None:
     """What the proxy says of a failure; None when the line is of another kind, or nothing failed."""
     if match := _STANDARD.match(line):
         stamp, _, said = match.groups()
-        if not text.FAILED.search(said):
+        if not about.FAILED.search(said):
             return None
         return _Waiting(number, _complaint(said, stamp, zone), f"[{stamp}]")
     if match := _AUTH.match(line):

@@ -143,6 +143,38 @@ def istio_json(c: Call) -> str:
     )  # fmt: skip
 
 
+def envoy_gateway_json(c: Call) -> str:
+    return _json(
+        {
+            ":authority": c.host, "bytes_received": 0, "bytes_sent": 91, "connection_termination_details": None, "downstream_local_address": "10.42.0.77:10443", "downstream_remote_address": f"{c.client}:40122", "duration": c.ms,
+            "method": c.method, "protocol": "HTTP/2", "requested_server_name": c.host, "response_code": c.status, "response_code_details": _DETAILS[c.how], "response_flags": _FLAGS[c.how], "route_name": "httproute/auth/login/rule/0/match/0/*",
+            "start_time": c.zulu, "upstream_cluster": "httproute/auth/login/rule/0", "upstream_host": "10.42.0.9:8443" if c.answered else None, "upstream_local_address": None,
+            "upstream_transport_failure_reason": "delayed_connect_error:_111" if c.how == REFUSED else None, "user-agent": c.agent, "x-envoy-origin-path": c.target, "x-envoy-upstream-service-time": None, "x-forwarded-for": c.client, "x-request-id": c.id,
+        }
+    )  # fmt: skip
+
+
+# --- Nginx Proxy Manager, IIS --------------------------------------------------------------------------------------------
+
+
+def nginx_proxy_manager(c: Call) -> str:
+    upstream = str(c.status) if c.answered else "-"
+    request = f'{c.method} https {c.host} "{c.target}" [Client {c.client}] [Length 91] [Gzip -] [Sent-to 10.0.1.9]'
+    return f'[{c.ended}] - {upstream} {c.status} - {request} "{c.agent}" "-"'
+
+
+IIS_TOP = (
+    "#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n#Date: 2026-05-04 09:14:02\n#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer)"
+    " sc-status sc-substatus sc-win32-status time-taken\n"
+)
+
+
+def iis_w3c(c: Call) -> str:
+    agent = c.agent.replace(" ", "+")
+    ended = c.at + timedelta(seconds=c.took_s)
+    return f"{ended:%Y-%m-%d %H:%M:%S} 10.0.0.4 {c.method} {c.path} {c.query or '-'} 443 - {c.client} {agent} - {c.status} 0 0 {c.ms}"
+
+
 # --- Kong, APISIX, Traefik -----------------------------------------------------------------------------------------------
 
 
@@ -347,12 +379,12 @@ def json_access(c: Call) -> str:
 
 
 WRITERS: dict[str, Callable[[Call], str]] = {
-    "envoy-text": envoy_text, "istio-text": istio_text, "istio-json": istio_json, "kong-json": kong_json, "apisix-access": apisix_access, "apisix-json": apisix_json, "traefik-common": traefik_common, "traefik-json": traefik_json,
+    "envoy-text": envoy_text, "istio-text": istio_text, "istio-json": istio_json, "envoy-gateway-json": envoy_gateway_json, "nginx-proxy-manager": nginx_proxy_manager, "iis-w3c": iis_w3c, "kong-json": kong_json, "apisix-access": apisix_access, "apisix-json": apisix_json, "traefik-common": traefik_common, "traefik-json": traefik_json,
     "aws-alb": aws_alb, "aws-apigw": aws_apigw, "cloudfront": cloudfront, "azure-apim": azure_apim, "azure-appgw": azure_appgw, "azure-frontdoor": azure_frontdoor, "gcp-lb": gcp_lb, "cloudflare": cloudflare,
     "oauth2-proxy": oauth2_proxy, "apipark-json": apipark_json, "portkey-json": portkey_json, "json-access": json_access,
 }  # fmt: skip
 """Format -> how it writes one request."""
-TOPS = {"cloudfront": CLOUDFRONT_TOP}
+TOPS = {"cloudfront": CLOUDFRONT_TOP, "iis-w3c": IIS_TOP}
 """What stands before the first record of a file."""
 
 
