@@ -14,7 +14,7 @@ from oauthtrace.oauth.endpoints import CANDIDATE
 WORDS = {
     "the protocol and its parts": (
         r"oauth|oidc|open ?id|pkce|dpop|grant[_ ]?type|redirect[_ ]?ur[il]|code[_ ]?(?:verifier|challenge|exchange)|device[_ ]code|polling state",
-        r"authori[sz]ation[_ ]?(?:code|server|endpoint|grant)|\bauth(?:orization)?[ _-]?servers?\b|registration_endpoint|\b(?:state parameter|userinfo|token url)\b",
+        r"authori[sz]ation[_ ]?(?:code|server|endpoint|grant)|\bauth(?:orization)?[ _-]?servers?\b|registration_endpoint|protected resource (?:metadata|\S+ does not match)|\b(?:state parameter|userinfo|token url)\b",
         r"login provider|identity ?provider|remote login|\b(?:single sign-?on|sso|social ?auth)\b|authorized party|\bazp\b",
     ),
     "tokens and their keys": (
@@ -25,7 +25,7 @@ WORDS = {
     ),
     "error codes": (
         r"invalid_(?:grant|client|scope|token|redirect_uri|request_uri)|unauthorized_client|unsupported_(?:grant|response)_type|token_(?:revoked|expired)|code_expired|authorization_pending",
-        r"\b(?:consent|interaction)_required|\binvalid_credentials\b|error=access_denied|\"error\": ?\"access_denied\"|AADSTS\d|AADB2C\d|\bIDX\d{5}\b",
+        r"\b(?:consent|interaction)_required|\binvalid_credentials\b|\baccess_denied\b|bad_verification_code|incorrect_client_credentials|AADSTS\d|AADB2C\d|\bIDX\d{5}\b",
     ),
     "clients, scopes, state": (
         r"client[_ -]?(?:assertion|credentials)\b|client[ _-]?secret\b.{0,3} (?:is|was|has|does|did|not|missing|invalid|mismatch|expired)|(?:invalid|unknown|missing|wrong|expired|bad) (?:client[ _-]?secret|client_id)\b",

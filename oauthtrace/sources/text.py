@@ -363,7 +363,7 @@ def _grant(text: str, pairs: Mapping[str, str]) -> str | None:
     if "grant_type" in pairs and re.match(r"[a-z_:.-]+$", pairs["grant_type"]):
         return pairs["grant_type"]
     if re.search(
-        r"refresh(?:ing|ed)?[_ -]?(?:the |your |an? )?(?:\w+ )?(?:auth )?tokens?|RefreshError|token refresh|TokenRefresh|by Refresh Token|REFRESH_TOKEN|, refreshing\b|\brefresh(?:ed|ing) (?:failed|session|credentials)",
+        r"refresh(?:ing|ed)?[_ -]?(?:the |your |an? )?(?:\w+ )?(?:auth )?tokens?|RefreshError|token[_ ]refresh|TokenRefresh|by Refresh Token|REFRESH_TOKEN|, refreshing\b|\brefresh(?:ed|ing) (?:failed|session|credentials)",
         text,
         re.IGNORECASE,
     ):
