@@ -261,7 +261,7 @@ class Redactor:
                 if kind and not (
                     name == "code_challenge" and _HASHED.search(query)
                 ):  # a plain one is the verifier itself (RFC 7636 §4.2)
-                    value = self._mark(kind, unquote_plus(value))
+                    value = self._mark(kind, unquote_plus(value) if "%" in value or "+" in value else value)
                 elif len(value) > 12:
                     value = self._inner(name, value)
             parts.append(f"{name}{equals}{value}")

@@ -374,3 +374,10 @@ def test_a_hostile_log_can_not_steer_the_terminal(run, tmp_path, hostile):
         assert not STEERS.search(out)
         assert not STEERS.search(err)
     assert "[/]" not in hostile or "[bold red]" in run("analyze", tmp_path)[1]
+
+
+def test_the_command_line_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "oauthtrace", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()[0]) == (0, "oauthtrace"), done.stderr
