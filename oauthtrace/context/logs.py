@@ -49,7 +49,7 @@ def log_lines(frame: pl.DataFrame) -> pl.DataFrame:
             )
         ),
         text_status=pl.col("message")
-        .str.extract(r"(?i)(?:status|code|http|fetch token|returned)\D{0,12}\b([45]\d\d)\b")
+        .str.extract(r"(?i)(?:status|code|http|fetch token|returned|ResponseException)\D{0,12}\b([45]\d\d)\b")
         .cast(pl.Int64),
         log_double_redeem=pl.when(pl.col("failed") & is_token & ~refresh.fill_null(False)).then(
             (good_token > 0) & (seen_code > 0)

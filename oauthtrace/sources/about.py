@@ -15,7 +15,7 @@ WORDS = {
     "the protocol and its parts": (
         r"oauth|oidc|open ?id|pkce|dpop|grant[_ ]?type|redirect[_ ]?ur[il]|code[_ ]?(?:verifier|challenge|exchange)|device[_ ]code|polling state",
         r"authori[sz]ation[_ ]?(?:code|server|endpoint|grant)|\bauth(?:orization)?[ _-]?servers?\b|registration_endpoint|protected resource (?:metadata|\S+ does not match)|\b(?:state parameter|userinfo|token url)\b",
-        r"login provider|identity ?provider|remote login|\b(?:single sign-?on|sso|social ?auth)\b|authorized party|\bazp\b",
+        r"login provider|identity ?provider|remote login|web ?identity|\b(?:single sign-?on|sso|social ?auth)\b|authorized party|\bazp\b",
     ),
     "tokens and their keys": (
         r"jwks?\b|jwt|bearer|(?:\b|_|get|verify|raw)id[_ ]?token|access[_ -]?token|refresh(?:ing)?[_ -]?(?:the )?(?:\w+ )?token|token[_ ](?:endpoint|exchange|request|response|refresh)|fetch(?:ing)? token",
@@ -24,7 +24,7 @@ WORDS = {
         r"(?:invalid|unexpected|unknown|untrusted|wrong) issuer\b|issuer (?:mismatch|does not|did not|is invalid|is not|not trusted)|issuer\b[\"' :=(]{0,4}https?:",
     ),
     "error codes": (
-        r"invalid_(?:grant|client|scope|token|redirect_uri|request_uri)|unauthorized_client|unsupported_(?:grant|response)_type|token_(?:revoked|expired)|code_expired|authorization_pending",
+        r"invalid_(?:grant|client|scope|token|redirect_uri|request_uri)|unauthorized_(?:client|scope)|unsupported_(?:grant|response)_type|token_(?:revoked|expired)|code_expired|authorization_pending",
         r"\b(?:consent|interaction)_required|\binvalid_credentials\b|\baccess_denied\b|bad_verification_code|incorrect_client_credentials|AADSTS\d|AADB2C\d|\bIDX\d{5}\b",
     ),
     "clients, scopes, state": (
@@ -32,7 +32,7 @@ WORDS = {
         r"\bclient_id\b.{0,3} (?:\S+ )?(?:is|was|has|does|did|not|missing|invalid|mismatch|unknown|required)\b",
         r"missing_scope|insufficient_scope|(?:insufficient|lacks?|without)(?: \w+){0,3} scopes?\b|\b(?:invalid|missing|required|granted|requested)[ _]scopes?\b",
         r"\bscopes? (?:\S+ )?(?:is |are |was |were )?(?:not )?(?:invalid|insufficient|missing|granted|required|allowed)",
-        r"(?:^|[^\w\s]\s*|\b(?:oauth2?|the|with|to|detected|error|failed) )state[ _-]?mismatch|mismatching_?state|invalidstate|\bstate\b.{0,3} (?:parameter|does not match)|csrf[ _]detected|\bnonce mismatch\b",
+        r"(?:^|[^\w\s]\s*|\b(?:oauth2?|the|with|to|detected|error|failed) )state[ _-]?mismatch|mismatching_?state|invalidstate|\bstate\b.{0,3} (?:parameter|does not match)|csrf[ _]detected|\bsession state\b|\bchecks\.(?:state|nonce|code_verifier)\b|\bnonce mismatch\b",
         r"no secret[_ ]key was set|session[_ ]?secret",
     ),
     "libraries and products": (
