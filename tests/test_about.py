@@ -51,6 +51,7 @@ WARN: Invalid token provided for user Admin. IP=192.0.2.1
 secd[276]: sync with device failure: Error Domain=com.apple.security Code=1035 "Account identity not set" UserInfo={NSDescription=x}
 ReferenceError: total is not defined in this scope
 GET /.well-known/acme-challenge/abc failed with 404 Not Found
+E0304 10:11:12.1 1 controller.go:167] acme: authorization error for shop.test: 403 unauthorized: Invalid response from http://shop.test/.well-known/acme-challenge/abc
 postfix/smtpd[12]: warning: unknown[192.0.2.3]: SASL LOGIN authentication failed: UGFzc3dvcmQ6
 Access to fetch at 'https://api.shop.test/products' has been blocked by CORS policy
 Failed password for invalid user admin from 192.0.2.3 port 22 ssh2

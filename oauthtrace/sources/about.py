@@ -53,9 +53,9 @@ SIGN_IN = re.compile(
     re.IGNORECASE,
 )
 _OF_OTHERS = re.compile(
-    r"\boauth2client\b(?!\.client\b)|\b(?:lib|python3-|golang-|node-|ruby-|php-)[a-z0-9.+-]*[a-z0-9](?::\w+)?|local issuer|\bUserInfo=\{"
+    r"\boauth2client\b(?!\.client\b)|\b(?:lib|python3-|golang-|node-|ruby-|php-)[a-z0-9.+-]*[a-z0-9](?::\w+)?|local issuer|\bUserInfo=\{|\.well-known/(?:acme|apple|assetlinks|security|pki|change-password)\S*"
 )
-"""Names of packages, that say no more than which library is installed; what OpenSSL and Apple say of any failure."""
+"""Names of packages, that say no more than which library is installed; what OpenSSL and Apple say of any failure; well-known places of others (RFC 8615)."""
 
 FAILED = re.compile(
     r"\b(?:error|err|fatal|fata|crit(?:ical)?|severe|alert|emerg|panic|exception|traceback|fail(?:ed|ure|s|ing)?|denied|refused|rejected|invalid|unauthori[sz]ed|forbidden|mismatch|could ?n.t|cannot|unable|missing|expired|revoked|not (?:found|allowed|match|valid|supported|registered|active|configured|authori[sz]ed)|unsupported|timed? ?out|too big|denied|unknown|insufficient|replay|disabled|blocked|bad request|does not match|is required|no (?:matching|such|valid)|csrf)"
