@@ -21,7 +21,7 @@ from oauthtrace.oauth.messages import absent_values
 from oauthtrace.oauth.observe import RawExchange, naive_utc, observe
 from oauthtrace.providers import find_codes, provider_of
 from oauthtrace.sources import Reading, Row, access, lines, lines_of
-from oauthtrace.sources.about import CALM, FAILED, INTERESTING, SURELY_FAILED, about_oauth, tells_of_failure
+from oauthtrace.sources.about import CALM, FAILED, INTERESTING, about_oauth, tells_of_failure
 from oauthtrace.sources.times import clf_time, to_epoch, utime, yearless
 
 NAME = "text"
@@ -235,11 +235,8 @@ def event_of(text: str, reading: Reading, *, ours: bool = False) -> Row | None:
     if not ours and not about_oauth(text) and not _gateway_trouble(text):
         return None
     event_type = _EVENT_TYPE.search(text)
-    calm = CALM.search(text) and not SURELY_FAILED.search(text)
-    failed = (
-        bool(FAILED.search(text))
-        and not calm
-        and not (event_type and not event_type[1].endswith("ERROR") and "error=" not in text)
+    failed = tells_of_failure(text) and not (
+        event_type and not event_type[1].endswith("ERROR") and "error=" not in text
     )
     absent = absent_values(text)
     if not failed and not absent and _grant(text, {}) is None:

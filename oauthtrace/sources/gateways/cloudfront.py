@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from oauthtrace.oauth.observe import RawExchange
-from oauthtrace.sources import Reading, Row, access, lines_of
+from oauthtrace.sources import Reading, Row, lines_of, w3c
 from oauthtrace.sources.fields import exchange_of, sees_of
 
 NAME = "cloudfront"
@@ -68,15 +68,11 @@ def sniff(head: bytes) -> float:
     first = lines_of(head)
     named = any(line.startswith("#Fields:") and "x-edge-" in line for line in first[:3])
     body = [line for line in first if not line.startswith("#")]
-    fields = _named(first[1] if named and len(first) > 1 else "") or _DEFAULT
+    fields = w3c.named(first[1] if named and len(first) > 1 else "") or _DEFAULT
     good = sum(_found(line, fields) is not None for line in body)
     if not body:
         return float(named)
     return good / len(body) if named or good == len(body) else 0.0
-
-
-def _named(header: str) -> list[str] | None:
-    return header.split()[1:] if header.startswith("#Fields:") else None
 
 
 def _found(line: str, fields: list[str]) -> dict[str, Any] | None:
@@ -103,12 +99,4 @@ def _raw(line: str, fields: list[str]) -> RawExchange | str:
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
-    fields = list(_DEFAULT)
-
-    def raws_of(line: str) -> list[RawExchange | str]:
-        if line.startswith("#"):
-            fields[:] = _named(line) or fields
-            return []
-        return [_raw(line, fields)]
-
-    return access.read_entries(stream, reading, raws_of, f"^#Fields|{access.PREFILTER}")
+    return w3c.read(stream, reading, _DEFAULT, _raw)

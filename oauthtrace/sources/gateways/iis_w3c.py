@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from oauthtrace.oauth.observe import RawExchange
-from oauthtrace.sources import Reading, Row, access, lines_of
+from oauthtrace.sources import Reading, Row, lines_of, w3c
 from oauthtrace.sources.fields import exchange_of, sees_of
 
 NAME = "iis-w3c"
@@ -37,7 +37,7 @@ def sniff(head: bytes) -> float:
 
 
 def _named(line: str) -> list[str] | None:
-    fields = line.split()[1:] if line.startswith("#Fields:") else []
+    fields = w3c.named(line) or []
     return fields if "cs-uri-stem" in fields and "x-edge-location" not in fields else None
 
 
@@ -66,12 +66,4 @@ def _raw(line: str, fields: list[str]) -> RawExchange | str:
 
 
 def read(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
-    fields = list(_DEFAULT)
-
-    def raws_of(line: str) -> list[RawExchange | str]:
-        if line.startswith("#"):
-            fields[:] = _named(line) or fields
-            return []
-        return [_raw(line, fields)]
-
-    return access.read_entries(stream, reading, raws_of, f"^#Fields|{access.PREFILTER}")
+    return w3c.read(stream, reading, _DEFAULT, _raw, _named)
