@@ -13,13 +13,13 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -35,10 +35,11 @@ BARS = {"plain": 0.03, "oauth": 0.10}
 P50_US, P99_US = 150.0, 1000.0
 GROWTH_MB = 25.0
 CONNECTIONS = 8
-SETUPS = ("none", "har", "idle", "capture")
-AGAINST = {"none": "no addon", "har": "its HAR dump", "idle": "an addon that does nothing"}
+TURN_S = 0.4
 BATCHES = 3
 """So often the proxies are started anew: two processes of the same make differ by some per cent for as long as they live."""
+SETUPS = ("none", "har", "idle", "capture")
+AGAINST = {"none": "no addon", "har": "its HAR dump", "idle": "an addon that does nothing"}
 IDLE = """
 class Idle:
     def requestheaders(self, flow): pass
@@ -47,22 +48,39 @@ class Idle:
 
 addons = [Idle()]
 """
-TIMED = """
+TIMED = '''
 import json, pathlib, time
 from oauthtrace.capture import OAuthTrace
 
 class Timed(OAuthTrace):
-    times = []
-    def response(self, flow):
+    """Microseconds of the proxy's time for each exchange, and from the end of an answer to its way on to the client."""
+    def __init__(self):
+        super().__init__()
+        self.hook, self.held, self.begun = [], [], []
+    def _take(self, flow):
         began = time.perf_counter()
-        super().response(flow)
-        self.times.append((time.perf_counter() - began) * 1e6)
+        answer = super()._take(flow)
+        taken = time.perf_counter() - began
+        if answer is None:
+            self.hook.append(taken * 1e6)
+        else:
+            self.begun.append((began, taken))
+        return answer
+    def _keep(self):
+        began = time.perf_counter()
+        super()._keep()
+        ended = time.perf_counter()
+        for start, taken in self.begun:
+            self.hook.append((taken + (ended - began) / len(self.begun)) * 1e6)
+            self.held.append((ended - start) * 1e6)
+        self.begun = []
     def done(self):
         super().done()
-        pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(self.times))
+        times = {"hook": self.hook, "held": self.held}
+        pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(times))
 
 addons = [Timed()]
-"""
+'''
 SCRIPTS = {"idle": IDLE, "timed": TIMED}
 
 
@@ -164,38 +182,63 @@ def request_of(kind: str, number: int) -> bytes:
     ).encode()
 
 
-async def _load(kind: str, proxy: int, server: int, seconds: float, most: int) -> tuple[int, float]:
-    count, until = 0, 0.0
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+class Load:
+    """Sends requests through a proxy, over connections that stay open from one run to the next.
 
-    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy)
-        writer.write(b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (server, server))
-        await reader.readuntil(b"\r\n\r\n")
-        await writer.start_tls(trusting, server_hostname="localhost")
-        return reader, writer
+    Args:
+        kind: of traffic, as :data:`BARS` names it.
+        proxy: its port.
+        server: port of the upstream server.
+    """
 
-    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal count
-        while count < most and time.perf_counter() < until:
-            count += 1
-            writer.write(request_of(kind, count))
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(_length(head))
-        writer.close()
+    def __init__(self, kind: str, proxy: int, server: int) -> None:
+        self._kind, self._proxy, self._server = kind, proxy, server
+        self._count = 0
+        self._runner = asyncio.Runner()
+        self._connections = self._runner.run(self._connect())
 
-    connections = [await connect() for _ in range(CONNECTIONS)]
-    began = time.perf_counter()
-    until = began + seconds
-    await asyncio.gather(*(one(*connection) for connection in connections))
-    return count, time.perf_counter() - began
+    def run(self, seconds: float = 1e9, most: int = 1 << 60) -> tuple[int, float]:
+        """How many requests were answered, and within how many seconds."""
+        return self._runner.run(self._run(seconds, most))
+
+    def close(self) -> None:
+        for _, writer in self._connections:
+            writer.close()
+        self._runner.close()
+
+    async def _connect(self) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        connections = []
+        for _ in range(CONNECTIONS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._proxy)
+            writer.write(b"CONNECT localhost:%d HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % (self._server, self._server))
+            await reader.readuntil(b"\r\n\r\n")
+            await writer.start_tls(trusting, server_hostname="localhost")
+            connections.append((reader, writer))
+        return connections
+
+    async def _run(self, seconds: float, most: int) -> tuple[int, float]:
+        began, before = time.perf_counter(), self._count
+
+        async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while self._count - before < most and time.perf_counter() < began + seconds:
+                self._count += 1
+                writer.write(request_of(self._kind, self._count))
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(_length(head))
+
+        await asyncio.gather(*(one(*connection) for connection in self._connections))
+        return self._count - before, time.perf_counter() - began
 
 
-def load(kind: str, proxy: int, server: int, seconds: float = 1e9, most: int = 1 << 60) -> float:
-    """Requests a second."""
-    count, took = asyncio.run(_load(kind, proxy, server, seconds, most))
-    return count / took
+@contextlib.contextmanager
+def loaded(kind: str, proxy: Proxy, server: int) -> Iterator[Load]:
+    """A load on a proxy that has warmed up."""
+    load = Load(kind, proxy.port, server)
+    load.run(1.0)
+    yield load
+    load.close()
 
 
 def start(setup: str, folder: Path) -> Proxy:
@@ -218,16 +261,17 @@ def start(setup: str, folder: Path) -> Proxy:
 # --- what is measured ---------------------------------------------------------------------------------------------------
 
 
-def throughput(kind: str, server: int, rounds: int, seconds: float) -> list[Measured]:
-    """The set-ups run side by side and take turns, in another order each time; medians of the ratios.
+def throughput(kind: str, server: int, rounds: int) -> list[Measured]:
+    """The set-ups run side by side and take short turns, in another order each time; medians of the ratios.
 
-    The proxy is one thread that is never idle here, so its processor time for a request is the reciprocal of the
-    throughput, without the noise of what else the machine does; both are shown, the processor time is judged.
+    Short, since a machine's speed changes within seconds. A proxy is one thread that is never idle here, so its processor
+    time for a request is the reciprocal of the throughput, without the noise of what else the machine does; both are
+    shown, the processor time is judged.
     """
     rates: dict[str, list[float]] = {setup: [] for setup in SETUPS}
     costs: dict[str, list[float]] = {setup: [] for setup in SETUPS}
     for _ in range(BATCHES):
-        _take_turns(kind, server, max(rounds // BATCHES, 1), seconds, rates, costs)
+        _take_turns(kind, server, rounds, rates, costs)
     measured = []
     for other, name in AGAINST.items():
         share = (
@@ -243,31 +287,29 @@ def throughput(kind: str, server: int, rounds: int, seconds: float) -> list[Meas
 
 
 def _take_turns(
-    kind: str, server: int, rounds: int, seconds: float, rates: dict[str, list[float]], costs: dict[str, list[float]]
+    kind: str, server: int, rounds: int, rates: dict[str, list[float]], costs: dict[str, list[float]]
 ) -> None:
     """One batch: requests a second, and seconds of the proxy's processor time for a request, of each set-up and round."""
-    with tempfile.TemporaryDirectory() as name:
-        proxies = {}
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        proxies, loads = dict[str, Proxy](), dict[str, Load]()
         for setup in SETUPS:
             (folder := Path(name) / setup).mkdir()
             proxies[setup] = start(setup, folder)
-        for setup in SETUPS:
-            load(kind, proxies[setup].port, server, 1.0)
+            stack.callback(proxies[setup].end)
+        for setup, proxy in proxies.items():
+            loads[setup] = stack.enter_context(loaded(kind, proxy, server))
         for number in range(rounds):
             first = number % len(SETUPS)
             for setup in SETUPS[first:] + SETUPS[:first]:
                 before = processor_s(proxies[setup].process.pid)
-                count, took = asyncio.run(_load(kind, proxies[setup].port, server, seconds, 1 << 60))
+                count, took = loads[setup].run(TURN_S)
                 rates[setup].append(count / took)
                 costs[setup].append((processor_s(proxies[setup].process.pid) - before) / count)
-        for proxy in proxies.values():
-            proxy.end()
 
 
 def processor_s(pid: int) -> float:
     """Processor time that a process has used, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def hook_times(count: int) -> list[Measured]:
@@ -291,7 +333,9 @@ def hook_times(count: int) -> list[Measured]:
             times = []
             for number in range(count):
                 began = time.perf_counter()
-                kept.flow(sample[number % len(sample)], number)
+                flow = sample[number % len(sample)]
+                if kept.concerns(flow):
+                    kept.take([(flow, number)])
                 times.append((time.perf_counter() - began) * 1e6)
             written.close()
         measured.append(hook_line(f"hook alone, {what} exchange", times))
@@ -304,11 +348,14 @@ def hook_in_proxy(server: int, seconds: float) -> list[Measured]:
     for kind in BARS:
         with tempfile.TemporaryDirectory() as name:
             proxy = start("timed", Path(name))
-            load(kind, proxy.port, server, 1.0)
-            load(kind, proxy.port, server, seconds * 4)
+            with loaded(kind, proxy, server) as load:
+                load.run(seconds * 4)
             proxy.end()
             times = json.loads((Path(name) / "timed.json").read_text())
-        measured.append(hook_line(f"hook in the proxy under load, {kind} exchange", times[500:]))
+        measured.append(hook_line(f"hook in the proxy under load, {kind} exchange", times["hook"][500:]))
+        if held := sorted(times["held"][500:]):
+            value = f"p50 {held[len(held) // 2] / 1e3:.1f} ms, p99 {held[int(len(held) * 0.99)] / 1e3:.1f} ms"
+            measured.append(Measured("an answer waits under load until it is kept", value, "none", True))
     return measured
 
 
@@ -326,10 +373,11 @@ def memory(server: int, exchanges: int) -> Measured:
         proxy = start("capture", Path(name))
         try:
             companion = proxy.companion()
-            for _ in range(5):
-                load("oauth", proxy.port, server, most=exchanges // 5)
-                time.sleep(2)
-                readings.append((resident_mb(proxy.process.pid), resident_mb(companion)))
+            with loaded("oauth", proxy, server) as load:
+                for _ in range(5):
+                    load.run(most=exchanges // 5)
+                    time.sleep(2)
+                    readings.append((resident_mb(proxy.process.pid), resident_mb(companion)))
         finally:
             proxy.end()
     grown = [last - first for first, last in zip(readings[0], readings[-1], strict=True)]
@@ -382,7 +430,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--only", choices=("plain", "oauth", "hook", "memory", "latency"))
     given = parser.parse_args()
-    rounds, seconds, exchanges = (9, 1.5, 10_000) if given.quick else (21, 3.0, 100_000)
+    rounds, seconds, exchanges = (20, 1.5, 10_000) if given.quick else (60, 3.0, 100_000)
     port, folder = free_port(), tempfile.TemporaryDirectory()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(port, folder.name), daemon=True)
     server.start()
@@ -390,7 +438,7 @@ def main() -> int:
     rows: list[Measured] = []
     for kind in BARS:
         if given.only in (None, kind):
-            rows += throughput(kind, port, rounds, seconds)
+            rows += throughput(kind, port, rounds)
     if given.only in (None, "hook"):
         rows += hook_times(5_000 if given.quick else 50_000)
         rows += hook_in_proxy(port, seconds)

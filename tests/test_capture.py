@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -36,7 +38,12 @@ from oauthtrace.store import Store, StoreError
 
 with warnings.catch_warnings():  # mitmproxy's own addons load a library that warns of itself
     warnings.simplefilter("ignore", DeprecationWarning)
+    from mitmproxy.addons.readfile import ReadFile
+    from mitmproxy.test import taddons
+
+    from oauthtrace.capture import hook
     from oauthtrace.capture.har import RedactedHar
+    from oauthtrace.capture.hook import OAuthTrace
 
 BEGAN = datetime(2026, 5, 4, 10)
 ENCODE = msgspec.json.Encoder().encode
@@ -149,6 +156,19 @@ def test_a_full_disk_is_no_error_and_nothing_is_lost_when_there_is_room_again(tm
     assert numbers == list(range(41))
 
 
+@pytest.mark.parametrize("room", range(0, 260, 13))
+def test_of_records_written_together_those_that_found_room_stay_and_the_others_come_later(tmp_path, monkeypatch, room):
+    written = begin(tmp_path / "x.journal")
+    full = SimpleNamespace(write=lambda descriptor, data: os.write(descriptor, data[:room]))
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "os", full)
+        written.append(*({"n": number, "some": "text"} for number in range(5)))
+    written.append({"n": 5})
+    part = journal.read(tmp_path / "x.journal")
+    assert [record["n"] for record in part.records[1:]] == list(range(6))
+    assert part.damaged <= 1, "more than the one torn line was lost"
+
+
 def test_a_long_journal_goes_on_in_new_files(tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "SEGMENT_BYTES", 2000)
     monkeypatch.delenv("OAUTHTRACE_KEY")
@@ -158,7 +178,7 @@ def test_a_long_journal_goes_on_in_new_files(tmp_path, monkeypatch):
     follower = journal.Follower(recorder.journal.path)
     followed = []
     for number in range(30):
-        recorder.flow(redemption(f"code-{number}"), number)
+        take(recorder, redemption(f"code-{number}"), number)
         followed += [record["n"] for record in follower.read() if "row" in record]
     assert followed == list(range(30))
     assert len(journal.files_of(database)) > 3
@@ -178,8 +198,8 @@ def left(tmp_path, monkeypatch) -> Path:
     (tmp_path / "x.key").write_text(KEY.hex())
     recorder = Recorder(begin(tmp_path / "x.journal"), Redactor(KEY))
     for number in range(5):
-        recorder.flow(redemption(f"code-{number}"), number)
-    recorder.flow(flow_of("GET", "https://shop.test/"), 5)
+        take(recorder, redemption(f"code-{number}"), number)
+    take(recorder, flow_of("GET", "https://shop.test/"), 5)
     recorder.tally()
     recorder.journal.close()
     with (tmp_path / "x.journal").open("ab") as file:
@@ -258,6 +278,10 @@ def test_a_damaged_line_is_counted(left):
 # --- prefilter ------------------------------------------------------------------------------------------------------------
 
 
+def take(recorder: Recorder, flow: http.HTTPFlow, number: int) -> dict | None:
+    return recorder.take([(flow, number)])[0] if recorder.concerns(flow) else None
+
+
 def sample_flows() -> Iterator[http.HTTPFlow]:
     with (SAMPLES / "session.mitm").open("rb") as stream:
         yield from FlowReader(stream).stream()
@@ -310,6 +334,41 @@ def test_other_traffic_is_not_looked_at(path):
     assert not may_be_oauth(flow_of("GET", f"https://shop.test{path}", answer=b"<html>goods"), ())
 
 
+# --- an answer waits until it is kept ----------------------------------------------------------------------------------------
+
+
+def test_flows_that_end_together_are_written_at_once_and_no_answer_goes_on_before(tmp_path, monkeypatch):
+    database, kept_when_answered = tmp_path / "x.duckdb", []
+    plain, first, *others = flow_of("GET", "https://shop.test/"), *(redemption(f"code-{n}") for n in range(4))
+
+    def records() -> list[dict]:
+        return [record for record in journal.read(journal.name_of(database)).records if "row" in record]
+
+    async def answer(addon: OAuthTrace, flow: http.HTTPFlow) -> None:
+        await addon.response(flow)
+        kept_when_answered.append(len(records()))
+
+    async def play() -> None:
+        addon = OAuthTrace()
+        with taddons.context(ReadFile(), addon) as context:
+            context.configure(addon, oauthtrace_db=str(database), oauthtrace_print=False)
+            for flow in (plain, first, *others):
+                addon.requestheaders(flow)
+            assert addon.response(plain) is None, "traffic that is not OAuth was held"
+            given_up, *waiting = [asyncio.ensure_future(answer(addon, flow)) for flow in (first, *others)]
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.wait(waiting, timeout=5)
+            addon.done()
+
+    writes = []
+    monkeypatch.setattr(hook, "atexit", SimpleNamespace(register=lambda *_: None))  # this process goes on
+    monkeypatch.setattr(journal.Journal, "append", lambda self, *records, append=journal.Journal.append: writes.append(len(records)) or append(self, *records))  # fmt: skip
+    asyncio.run(play())
+    assert kept_when_answered == [4, 4, 4], "an answer went on to its client before its exchange was kept"
+    assert 4 in writes, f"the four exchanges were written as {writes}"
+
+
 # --- what is kept ---------------------------------------------------------------------------------------------------------
 
 KEPT: dict[str, tuple[Callable[[Recorder], None], int]] = {
@@ -330,7 +389,7 @@ def test_what_is_kept_is_chosen(tmp_path, choose, kept):
         flow_of("GET", "https://v1.api.test/x", bearer, status=403),
     ]
     for number, flow in enumerate(flows):
-        recorder.flow(flow, number)
+        take(recorder, flow, number)
     assert recorder.kept == kept
 
 
@@ -339,8 +398,8 @@ def test_an_endpoint_is_known_from_its_metadata(tmp_path):
     document = (
         b'{"issuer": "https://id.test", "token_endpoint": "https://id.test/a/b", "jwks_uri": "https://id.test/c"}'
     )
-    recorder.flow(flow_of("GET", "https://id.test/x", answer=document, answer_headers=JSON), 0)
-    row = recorder.flow(flow_of("POST", "https://id.test/a/b", answer=b"<html>nothing"), 1)
+    take(recorder, flow_of("GET", "https://id.test/x", answer=document, answer_headers=JSON), 0)
+    row = take(recorder, flow_of("POST", "https://id.test/a/b", answer=b"<html>nothing"), 1)
     assert row is not None
     assert row["step"] == "token"
 
@@ -350,7 +409,7 @@ def test_a_connection_that_failed_is_kept_when_its_host_is_one_of_oauths(tmp_pat
     assert recorder.connection("shop.test", 443, "refused", "127.0.0.1", 0) is None
     assert recorder.connection("login.shop.test", 443, "refused", "127.0.0.1", 1) is not None
     assert recorder.connection("api.test", 443, "refused", "127.0.0.1", 2) is None
-    recorder.flow(flow_of("POST", "https://api.test/token", {"Host": "api.test", **FORM}, b"grant_type=password"), 3)
+    take(recorder, flow_of("POST", "https://api.test/token", {"Host": "api.test", **FORM}, b"grant_type=password"), 3)
     row = recorder.connection("api.test", 443, "Connect call failed", "127.0.0.1", 4)
     assert row is not None
     assert row["transport_error"] == "Connect call failed"

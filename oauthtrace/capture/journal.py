@@ -1,8 +1,8 @@
 """The journal: what the live hook saw and the database may not hold yet.
 
 A record is one line: the CRC-32 of a JSON text as 8 hex digits, a blank, the JSON text, a line feed. One ``write`` to
-a file opened for appending makes a record, so that a process that is killed leaves whole records, and at most one torn
-line at the end. The first record of a file tells the session; each exchange has the number that it got in its session,
+a file opened for appending makes a record or several, so that a process that is killed leaves whole records, and at most
+one torn line at the end. The first record of a file tells the session; each exchange has the number that it got in its session,
 which makes taking it in twice harmless.
 
 The file is ``FILE.journal`` beside the database. It belongs to the process that holds its lock (``flock``), and to
@@ -18,9 +18,11 @@ import json
 import os
 import secrets
 import zlib
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,25 +97,26 @@ class Journal:
         self._size = 0
         self.append(self._header)
 
-    def append(self, record: Record) -> None:
-        """Write one record now."""
-        text = self._encoded(record)
-        line = b"%08x %s\n" % (zlib.crc32(text), text)
+    def append(self, *records: Record) -> None:
+        """Write some records now, all at once."""
+        lines = [self._line(record) for record in records]
         if self._waiting or self._torn:
-            self._catch_up(line)
+            self._catch_up(lines)
             return
         try:
-            written = os.write(self._descriptor, line)
+            written = os.write(self._descriptor, b"".join(lines))
         except OSError as error:
-            self._wait(line, error)
-            return
-        if written < len(line):
-            self._torn = True
-            self._wait(line, OSError(28, "No space left on device"))
+            self._wait(lines, error)
             return
         self._size += written
-        if self._size > SEGMENT_BYTES:
+        if written < sum(map(len, lines)):
+            self._wait(self._not_written(lines, written), OSError(28, "No space left on device"))
+        elif self._size > SEGMENT_BYTES:
             self._next_segment()
+
+    def _line(self, record: Record) -> bytes:
+        text = self._encoded(record)
+        return b"%08x %s\n" % (zlib.crc32(text), text)
 
     def _encoded(self, record: Record) -> bytes:
         try:
@@ -121,14 +124,21 @@ class Journal:
         except UnicodeEncodeError:  # half a surrogate pair, which mitmproxy makes of bytes that are no text
             return json.dumps(record, default=str).encode()
 
-    def _wait(self, line: bytes, error: OSError) -> None:
-        self.trouble = error.strerror or str(error)
-        self.lost += len(self._waiting) == WAITING
-        self._waiting.append(line)
+    def _not_written(self, lines: list[bytes], written: int) -> list[bytes]:
+        """The lines of which the disk took none or a part; that part is ended before the next, and fails its checksum."""
+        ends = list(accumulate(map(len, lines)))
+        whole = bisect_right(ends, written)
+        self._torn = written > (ends[whole - 1] if whole else 0)
+        return lines[whole:]
 
-    def _catch_up(self, line: bytes) -> None:
-        """Try again what the disk did not take; a torn line is ended first, it fails its checksum."""
-        self._wait(line, OSError(self.trouble or "waiting"))
+    def _wait(self, lines: list[bytes], error: OSError) -> None:
+        self.trouble = error.strerror or str(error)
+        self.lost += max(len(self._waiting) + len(lines) - WAITING, 0)
+        self._waiting.extend(lines)
+
+    def _catch_up(self, lines: list[bytes]) -> None:
+        """Try again what the disk did not take."""
+        self._wait(lines, OSError(self.trouble or "waiting"))
         try:
             while self._waiting:
                 data = b"\n" * self._torn + self._waiting[0]
@@ -161,7 +171,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the file: from now on anybody may take it in."""
         if self._waiting:
-            self._catch_up(b"")
+            self._catch_up([])
         os.close(self._descriptor)
 
 

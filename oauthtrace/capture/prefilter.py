@@ -62,7 +62,7 @@ def _may_be_endpoint(target: bytes) -> bool:
     path, _, query = target.partition(b"?")
     if _knows_path(path) if len(path) <= LONGEST_KNOWN else _may_be_oauths(path):
         return True
-    return bool(query) and (_may_be_oauths(query) or b"%5f" in query.lower())
+    return bool(query) and (b"%5f" in (lowered := query.lower()) or _CANDIDATE.search(lowered) is not None)
 
 
 def _may_be_oauths(text: bytes) -> bool:
@@ -99,8 +99,13 @@ def _answer_tells(flow: HTTPFlow) -> bool:
     if body[:8].lstrip()[:1] == b"{":
         head = body[:LOOKED_AT]
         return any(name in head for name in _ANSWERED)
-    return b"html" in kind and provider_of(flow.request.host, None, _header_names(response)) is not None
+    return b"html" in kind and (
+        provider_of(flow.request.host, None) is not None
+        or any(map(_names_provider, [name for name, _ in response.headers.fields]))
+    )
 
 
-def _header_names(response: Any) -> list[str]:
-    return [name.decode("ascii", "replace") for name, _ in response.headers.fields]
+@lru_cache(maxsize=4096)
+def _names_provider(header: bytes) -> bool:
+    """Whether the answers of a provider have a header of this name."""
+    return provider_of(None, None, [header.decode("ascii", "replace")]) is not None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from oauthtrace.capture.journal import Journal, Tally
+from oauthtrace.capture.journal import Journal, Record, Tally
 from oauthtrace.capture.prefilter import may_be_oauth
 from oauthtrace.oauth import endpoints, errors
 from oauthtrace.oauth.observe import RawExchange, observe
@@ -68,27 +69,35 @@ class Recorder:
         self._seen, self._hosts = 0, Counter[str]()
         self._tallied, self._tally_at = 0, time.monotonic()
 
-    def flow(self, flow: HTTPFlow, number: int) -> Row | None:
-        """Take a finished or failed flow; its row when it is an OAuth exchange that is kept.
+    def concerns(self, flow: HTTPFlow) -> bool:
+        """Count a finished or failed flow; whether it may be an exchange to keep."""
+        self._count(flow.request.host)
+        if self.hosts and not self._is_wanted(flow.request.pretty_host):
+            return False
+        return may_be_oauth(flow, self._learnt_paths)
+
+    def take(self, flows: Iterable[tuple[HTTPFlow, int]]) -> list[Row | None]:
+        """Keep what is OAuth of flows that may be: the row of each that is kept, once the journal has it.
 
         Args:
-            flow: the flow, secrets and all.
-            number: its number in this session, from 0.
+            flows: finished or failed flows, secrets and all, each with its number in this session, from 0.
         """
-        host = flow.request.host
-        self._count(host)
-        if self.hosts and not self._is_wanted(flow.request.pretty_host):
-            return None
-        if not may_be_oauth(flow, self._learnt_paths):
-            return None
-        try:
-            raw = raw_exchange(flow)
-            if raw.answer_body and "_endpoint" in raw.answer_body:
-                self._learn(raw.answer_body)
-            return self._observed(raw, number)
-        except Exception as error:  # noqa: BLE001 - hostile input must not disturb the traffic; its text may hold secrets
-            self.journal.append({"n": number, "reject": f"can't be read: {type(error).__name__}"})
-            return None
+        rows, records = list[Row | None](), list[Record]()
+        for flow, number in flows:
+            row = None
+            try:
+                raw = raw_exchange(flow)
+                if raw.answer_body and "_endpoint" in raw.answer_body:
+                    self._learn(raw.answer_body)
+                row = self._observe(raw)
+            except Exception as error:  # noqa: BLE001 - hostile input must not disturb the traffic; its text may hold secrets
+                records.append({"n": number, "reject": f"can't be read: {type(error).__name__}"})
+            if row is not None:
+                records.append({"n": number, "row": row})
+            rows.append(row)
+        if records:
+            self.journal.append(*records)
+        return rows
 
     def connection(self, host: str, port: int, error: str, client_address: str | None, number: int) -> Row | None:
         """Take a connection that failed before it carried a request, if its host is one of OAuth's."""
@@ -106,15 +115,17 @@ class Recorder:
             step="metadata",
             sees=(),
         )
-        return self._observed(raw, number)
+        row = self._observe(raw)
+        if row is not None:
+            self.journal.append({"n": number, "row": row})
+        return row
 
-    def _observed(self, raw: RawExchange, number: int) -> Row | None:
+    def _observe(self, raw: RawExchange) -> Row | None:
         row = observe(raw, self._redactor, self._learnt)
         if row is None or not (self.keep_resource_calls or row["step"] != "resource" or _fails(row)):
             return None
         if row["step"] != "resource" and row["host"] and len(self._oauth_hosts) < MOST_HOSTS:
             self._oauth_hosts.add(row["host"])
-        self.journal.append({"n": number, "row": row})
         self.kept += 1
         return row
 
