@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -19,10 +20,11 @@ from urllib.parse import urlencode, urlsplit
 ROOT = Path(__file__).parent.parent
 ADDON = ROOT / "addons" / "oauthtrace_addon.py"
 START_S = 40.0
+EXPIRED = b'{"error": "invalid_grant", "error_description": "Code expired"}'
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers token requests (those with a code that begins with ``bad`` are refused), everything else with a page."""
+    """Answers token requests, everything else with a page. A code that begins with ``bad`` is refused, and so is multipart."""
 
     protocol_version = "HTTP/1.1"
 
@@ -30,8 +32,10 @@ class Upstream(BaseHTTPRequestHandler):
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not urlsplit(self.path).path.endswith("/token"):
             self.answer(200, b'{"saved": true}', "application/json")
+        elif self.headers.get("Content-Type", "").startswith("multipart/"):
+            self.answer(400, b'{"error": "invalid_request"}', "application/json")
         elif b"code=bad" in sent:
-            self.answer(400, b'{"error": "invalid_grant", "error_description": "Code expired"}', "application/json")
+            self.answer(400, EXPIRED, "application/json")
         else:
             token = {"access_token": "upstream-token-4711-abcdefgh", "token_type": "Bearer", "expires_in": 300}
             self.answer(200, json.dumps(token).encode(), "application/json")
@@ -50,6 +54,14 @@ class Upstream(BaseHTTPRequestHandler):
     def answer(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if "gzip" in self.headers.get("Accept-Encoding", ""):
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            packed = gzip.compress(body)
+            for chunk in (packed[:20], packed[20:], b""):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            return
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -59,9 +71,9 @@ class Upstream(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def upstream() -> Iterator[int]:
+def upstream(host: str = "127.0.0.1") -> Iterator[int]:
     """The port of a running upstream server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    server = ThreadingHTTPServer((host, 0), Upstream)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -415,6 +415,19 @@ def test_a_connection_that_failed_is_kept_when_its_host_is_one_of_oauths(tmp_pat
     assert row["transport_error"] == "Connect call failed"
 
 
+def test_a_handshake_that_the_client_ends_is_kept_when_it_happens_again(tmp_path):
+    recorder = Recorder(begin(tmp_path / "x.journal"), Redactor(KEY))
+    error = "The client disconnected during the handshake. If this happens consistently …"
+
+    def ended() -> bool:
+        return recorder.connection("login.test", 443, error, None, 1) is not None
+
+    assert not ended(), "a browser drops connections that it does not need"
+    take(recorder, flow_of("GET", "https://login.test/x"), 2)
+    assert not ended(), "a request came through in between"
+    assert ended()
+
+
 # --- redaction ------------------------------------------------------------------------------------------------------------
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqby1zZWNyZXQtc3ViamVjdCJ9.c2VjcmV0LXNpZ25hdHVyZQ"

@@ -271,6 +271,7 @@ def test_a_client_that_does_not_trust_the_proxy_is_told_so(server: int, tmp_path
         ]
         subprocess.run(command, input=b"", capture_output=True, timeout=20, check=False)
         proxy.until("id.test: the client does not trust the proxy's certificate")
+        proxy.until("server/tls")
 
 
 def test_a_huge_body_is_streamed(server: int, tmp_path: Path):

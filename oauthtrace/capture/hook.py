@@ -23,6 +23,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from mitmproxy import command, ctx, exceptions, flow, hooks, http, types
 from mitmproxy.log import ALERT
+from mitmproxy.proxy.mode_servers import WireGuardServerInstance
 
 from oauthtrace.capture import journal, ui
 from oauthtrace.capture.har import RedactedHar
@@ -146,13 +147,7 @@ class OAuthTrace:
         """Say where it listens; until now it could not be known."""
         gc.freeze()  # what was loaded stays: no collection has to look at it again while traffic passes
         if ctx.options.oauthtrace_print and type(ctx.master).__name__ == "DumpMaster" and not ctx.options.rfile:
-            server = ctx.master.addons.get("proxyserver")
-            places = [
-                f"{'*' if host in _ANYWHERE else host}:{port}"
-                for host, port, *_ in (server.listen_addrs() if server else [])
-            ]
-            if places:
-                sys.stderr.write(f"oauthtrace: listening at {', '.join(dict.fromkeys(places))}; Ctrl-C ends it\n")
+            _tell_where(list(ctx.master.addons.get("proxyserver").servers))
 
     # --- flows -----------------------------------------------------------------------------------------------------------
 
@@ -336,6 +331,22 @@ class OAuthTrace:
         if self._folder is not None:
             self._folder.cleanup()
         self._recorder = None
+
+
+def _tell_where(servers: list[Any]) -> None:
+    """Say where mitmproxy's servers take connections, and what a client of its WireGuard server is set up with."""
+    addresses = [
+        f"{'*' if host in _ANYWHERE else host}:{port}" for server in servers for host, port, *_ in server.listen_addrs
+    ]
+    parts = [f"listening at {', '.join(dict.fromkeys(addresses))}"] if addresses else []
+    parts += [f"watching {server.mode.full_spec}" for server in servers if not server.listen_addrs]
+    if parts:
+        sys.stderr.write(f"oauthtrace: {', '.join(parts)}; Ctrl-C ends it\n")
+    for server in servers:
+        if isinstance(server, WireGuardServerInstance):
+            sys.stderr.write(
+                f"oauthtrace: a client's configuration (with --web as a code to scan):\n\n{server.client_conf()}\n\n"
+            )
 
 
 def _key_of(database: Path) -> bytes:

@@ -26,6 +26,8 @@ TALLY_S = 2.0
 """How often the journal is told how many flows there were."""
 MOST_HOSTS = 1000
 MOST_LEARNT = 5000
+_ENDED_BY_CLIENT = "disconnected during the handshake"
+"""mitmproxy's words for a client that ends a handshake without a reason."""
 _IDENTITY = re.compile(
     r"(?:^|[.-])(?:login|auth\d?|sso|id|idp|oauth2?|oidc|accounts?|identity|signin|keycloak|sts)(?=[.-])", re.IGNORECASE
 )
@@ -66,6 +68,7 @@ class Recorder:
         self._learnt: dict[str, str] = {}
         self._learnt_paths: set[bytes] = set()
         self._oauth_hosts: set[str] = set()
+        self._ended: dict[str, int] = {}
         self._seen, self._hosts = 0, Counter[str]()
         self._tallied, self._tally_at = 0, time.monotonic()
 
@@ -100,8 +103,17 @@ class Recorder:
         return rows
 
     def connection(self, host: str, port: int, error: str, client_address: str | None, number: int) -> Row | None:
-        """Take a connection that failed before it carried a request, if its host is one of OAuth's."""
+        """Take a connection that failed before it carried a request, if its host is one of OAuth's.
+
+        That a client ends a handshake by itself says something only when it does so again, and nothing came of it in
+        between: browsers open connections ahead, and drop those that they do not need.
+        """
+        requests = self._hosts[host]
         self._count(host)
+        if _ENDED_BY_CLIENT in error and len(self._ended) < MOST_HOSTS:
+            again, self._ended[host] = self._ended.get(host) == requests, self._hosts[host]
+            if not again:
+                return None
         where = f"{host}:{port}" if port != 443 else host
         known = where in self._oauth_hosts or provider_of(host, None) is not None or _IDENTITY.search(host)
         if not known or (self.hosts and not self._is_wanted(host)):

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,13 @@ DEFAULTS = {
 }
 DEFAULTS_OF_MITMDUMP = {"flow_detail": "0", "termlog_verbosity": "warn"}
 """Options of mitmproxy that are set unless the user names them."""
+_VERBOSE = {"-v", "--verbose"}
 _PORT_IN_USE = re.compile(r"(?:on |address \(?)['\"]?[^\s'\"]*['\"]?[:,]\s*(\d+)")
+SETTLED_S = 1.0
+MOST_ERRORS = 10
+_TRACE = re.compile(r"Traceback|Stack backtrace")
+_NOISY = "mitmproxy.packet_sources.linux"
+"""Warns, in local mode, with all types of mitmproxy's program in the kernel where that takes the program without them."""
 
 Arguments = Annotated[
     list[str] | None,
@@ -81,7 +88,7 @@ def _options(tool: str, given: list[str], db: Path, hosts: list[str], save_redac
     script = Path(__file__).parent.parent / "capture" / "script.py"
     settings = DEFAULTS | (DEFAULTS_OF_MITMDUMP if tool == "mitmdump" else {})
     named = {argument.partition("=")[0].lstrip("-").replace("-", "_") for argument in given}
-    named |= {"termlog_verbosity"} if {"-v", "--verbose", "-q", "--quiet"} & set(given) else set()
+    named |= {"termlog_verbosity"} if (_VERBOSE | {"-q", "--quiet"}) & set(given) else set()
     pairs = [(name, value) for name, value in settings.items() if name not in named]
     pairs += [("oauthtrace_db", str(db.expanduser())), *(("oauthtrace_hosts", name) for name in hosts)]
     if save_redacted is not None:
@@ -93,6 +100,8 @@ def _start(run: Callable[[list[str]], None], command: list[str], *, holds_output
     """Run one of mitmproxy's tools; why it could not start is one line."""
     started = _Started()
     logging.getLogger().addHandler(started)
+    if not _VERBOSE & set(command):
+        logging.getLogger(_NOISY).setLevel(logging.ERROR)
     out, err = _Held(sys.stdout), _Held(sys.stderr)
 
     def let_out() -> None:
@@ -131,7 +140,9 @@ def _in_one_line(said: list[str]) -> str:
         return (
             f"{named} is in use; choose another one after --, for example: -- -p {int(port[1]) + 1 if port else 8081}"
         )
-    return " ".join(text.split("Traceback")[0].replace("error: ", "").split())[:500]
+    if "linux-redirector" in text:
+        return "mitmproxy's local mode did not start; -v after -- shows why"
+    return " ".join(_TRACE.split(text)[0].replace("error: ", "").split())[:500]
 
 
 def _give_up(text: str) -> None:
@@ -153,11 +164,15 @@ class _Started(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record."""
         text = record.getMessage()
-        if record.levelno >= logging.ERROR and not self.has:
+        if record.levelno >= logging.ERROR and not self.has and len(self.errors) < MOST_ERRORS:
             self.errors.append(text)
         elif "listening at" in text or text.startswith("Loading flows"):
             self.has = True
             self.on_start()
+        elif text.endswith(" started."):  # local mode, which listens nowhere, and may fail a moment later
+            timer = threading.Timer(SETTLED_S, lambda: self.errors or self.on_start())
+            timer.daemon = True
+            timer.start()
 
 
 class _Held(io.TextIOBase):
@@ -179,8 +194,8 @@ class _Held(io.TextIOBase):
         return "".join(self._waiting or [])
 
     def discard(self) -> None:
-        """Forget what was held back."""
-        self._waiting = []
+        """Forget what was held back, and all that comes after it."""
+        self._waiting, self._stream = [], io.StringIO()
 
     def release(self) -> None:
         """Write what was held back, and from now on at once."""
