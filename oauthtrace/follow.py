@@ -161,6 +161,8 @@ def _follows(later: _Failure, root: _Failure) -> bool:
         return True
     if root.status in _REDIRECTS and later.step == root.step and root.step != "authorization":
         return True  # the client followed a redirect and failed there
+    if later.status is None and root.status and later.step == root.step and not later.of_text and not root.of_text:
+        return False  # that no answer comes is not due to what another answer said
     if root.error == "login_required" and root.step == later.step:
         return False  # a silent request without a session answers alone for itself
     by_place = PLACE in (later.joined_by, root.joined_by)

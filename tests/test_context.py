@@ -88,6 +88,19 @@ def test_one_request_follows_a_redirect_and_only_of_the_same_client(tmp_path: Pa
     assert roots[-1] == "server/unreachable", told(analysis)
 
 
+def test_a_connection_that_fails_does_not_follow_from_an_answer_that_refuses(tmp_path: Path) -> None:
+    redemption = (
+        "grant_type=authorization_code&client_id=shop&code=Sorrel-4711-Umber&redirect_uri=https%3A%2F%2Fshop.test%2Fcb"
+    )
+    refused = post(
+        0, "https://id.test/token", redemption, 400, '{"error":"invalid_grant","error_description":"Code expired"}'
+    )
+    failed = post(1, "https://id2.test/token", redemption, 0, "") | {"status": None, "error": "connect ECONNREFUSED"}
+    analysis = analyse_exchanges(tmp_path, [refused, failed])
+    roots = analysis.failures.filter(analysis.failures["caused_by"].is_null())["cause"].to_list()
+    assert sorted(roots) == ["grant/code-expired", "server/unreachable"], told(analysis)
+
+
 def test_a_sign_in_that_starts_over_is_a_failure(tmp_path: Path) -> None:
     back = "https://shop.test/cb"
     sign_in = f"{AUTHORIZE}{quote(back, safe='')}&state="
