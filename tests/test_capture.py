@@ -339,7 +339,7 @@ def test_other_traffic_is_not_looked_at(path):
 
 def test_flows_that_end_together_are_written_at_once_and_no_answer_goes_on_before(tmp_path, monkeypatch):
     database, kept_when_answered = tmp_path / "x.duckdb", []
-    plain, first, *others = flow_of("GET", "https://shop.test/"), *(redemption(f"code-{n}") for n in range(4))
+    plain, alone, first, *others = flow_of("GET", "https://shop.test/"), *(redemption(f"code-{n}") for n in range(5))
 
     def records() -> list[dict]:
         return [record for record in journal.read(journal.name_of(database)).records if "row" in record]
@@ -352,9 +352,11 @@ def test_flows_that_end_together_are_written_at_once_and_no_answer_goes_on_befor
         addon = OAuthTrace()
         with taddons.context(ReadFile(), addon) as context:
             context.configure(addon, oauthtrace_db=str(database), oauthtrace_print=False)
-            for flow in (plain, first, *others):
+            for flow in (plain, alone, first, *others):
                 addon.requestheaders(flow)
             assert addon.response(plain) is None, "traffic that is not OAuth was held"
+            await asyncio.to_thread(addon.response, alone)
+            assert len(records()) == 1, "without an event loop nothing was kept"
             given_up, *waiting = [asyncio.ensure_future(answer(addon, flow)) for flow in (first, *others)]
             await asyncio.sleep(0)
             given_up.cancel()
@@ -365,7 +367,7 @@ def test_flows_that_end_together_are_written_at_once_and_no_answer_goes_on_befor
     monkeypatch.setattr(hook, "atexit", SimpleNamespace(register=lambda *_: None))  # this process goes on
     monkeypatch.setattr(journal.Journal, "append", lambda self, *records, append=journal.Journal.append: writes.append(len(records)) or append(self, *records))  # fmt: skip
     asyncio.run(play())
-    assert kept_when_answered == [4, 4, 4], "an answer went on to its client before its exchange was kept"
+    assert kept_when_answered == [5, 5, 5], "an answer went on to its client before its exchange was kept"
     assert 4 in writes, f"the four exchanges were written as {writes}"
 
 

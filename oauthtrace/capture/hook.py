@@ -172,8 +172,12 @@ class OAuthTrace:
             return None  # taken before: a flow from a file that has both an answer and an error
         if not self._recorder.concerns(flow):
             return None
-        loop = asyncio.get_running_loop()
         self._ended.append((flow, number))
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # somebody calls the hook by himself
+            self._keep()
+            return None
         self._held.append(loop.create_future())
         if len(self._ended) == 1:
             loop.call_soon(self._gather, 1)
