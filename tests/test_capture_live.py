@@ -169,6 +169,24 @@ def test_a_port_in_use_is_one_line(server: int, tmp_path: Path):
     assert not (tmp_path / "x.duckdb").exists()
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_mode_that_can_not_start_is_one_line(python: str, tmp_path: Path):
+    command = [
+        str(Path(python).with_name("oauthtrace")),
+        "capture",
+        "--db",
+        str(tmp_path / "x.duckdb"),
+        "--",
+        "--mode",
+        "local:curl",
+    ]
+    without_sudo = os.environ | {"PATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=without_sudo)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stdout + done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "backtrace" not in done.stderr
+
+
 def test_without_mitmproxy_it_says_what_to_install(tmp_path: Path):
     program = "import sys; sys.modules['mitmproxy'] = None; from oauthtrace.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", program, "capture", "--db", str(tmp_path / "x")], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
