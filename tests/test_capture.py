@@ -28,11 +28,12 @@ from mitmproxy.io import FlowReader
 from mitmproxy.io.har import request_to_flow
 from mitmproxy.test import tflow
 
-from oauthtrace.capture import intake, journal, redact
+from oauthtrace.capture import intake, journal, prefilter, redact
 from oauthtrace.capture.prefilter import may_be_oauth
 from oauthtrace.capture.recorder import Recorder
 from oauthtrace.oauth.observe import observe
 from oauthtrace.privacy import Redactor, key_check
+from oauthtrace.sources.captures import mitmproxy_flow
 from oauthtrace.sources.captures.mitmproxy_flow import raw_exchange
 from oauthtrace.store import Store, StoreError
 
@@ -332,6 +333,23 @@ def test_the_prefilter_passes_every_exchange_of_the_samples():
 @pytest.mark.parametrize("path", ["/", "/shop/items/17?page=2", "/static/app.4711.js", "/api/orders"])
 def test_other_traffic_is_not_looked_at(path):
     assert not may_be_oauth(flow_of("GET", f"https://shop.test{path}", answer=b"<html>goods"), ())
+
+
+def test_what_a_stranger_chooses_is_remembered_only_when_it_is_short():
+    caches = (
+        prefilter._knows_path,
+        prefilter._names_provider,
+        mitmproxy_flow._known_name,
+        mitmproxy_flow._known_origin,
+    )
+    long = "x" * 5000
+    flow = flow_of("GET", f"https://id.test/{long}", {"Host": long, long: "y"}, answer=b"<html>", answer_headers={"Content-Type": "text/html", long: "y"})  # fmt: skip
+    may_be_oauth(flow, ())
+    raw_exchange(flow)
+    for cache, arguments in zip(caches, ((long.encode(),), (long.encode(),), (long.encode(),), ("https", long)), strict=True):  # fmt: skip
+        hits = cache.cache_info().hits
+        cache(*arguments)
+        assert cache.cache_info().hits == hits, f"{cache.__name__} remembers {len(long)} characters"
 
 
 # --- an answer waits until it is kept ----------------------------------------------------------------------------------------

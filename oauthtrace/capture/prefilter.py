@@ -21,6 +21,7 @@ LOOKED_AT = 65_536
 """So many bytes of a body are searched."""
 
 LONGEST_KNOWN = 200
+"""Paths and names of headers up to this length (bytes) are remembered: somebody else chooses them."""
 
 _CANDIDATE = re.compile(CANDIDATE.encode())
 _SENT = (
@@ -101,7 +102,7 @@ def _answer_tells(flow: HTTPFlow) -> bool:
         return any(name in head for name in _ANSWERED)
     return b"html" in kind and (
         provider_of(flow.request.host, None) is not None
-        or any(map(_names_provider, [name for name, _ in response.headers.fields]))
+        or any(map(_names_provider, [name for name, _ in response.headers.fields if len(name) <= LONGEST_KNOWN]))
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 NAME = "mitmproxy-flow"
 TITLE = "flow file of mitmproxy, mitmdump or mitmweb"
 SEES = CAPTURE
+LONGEST_KNOWN = 200
+"""Names of hosts and headers up to this length are remembered: somebody else chooses them."""
 MOST_BODY = 1_000_000
 """Longer bodies are no OAuth answer; they are not decoded (bytes)."""
 
@@ -82,14 +84,19 @@ def header_map(headers: Any) -> dict[str, str]:
     """Headers of mitmproxy with lower-case names; a repeated header is joined by newlines."""
     out: dict[str, str] = {}
     for name, value in headers.fields:
-        key, text = _header_name(name), value.decode("utf-8", "surrogateescape")
+        key, text = (
+            (_known_name if len(name) <= LONGEST_KNOWN else _header_name)(name),
+            value.decode("utf-8", "surrogateescape"),
+        )
         out[key] = f"{out[key]}\n{text}" if key in out else text
     return out
 
 
-@lru_cache(maxsize=2048)
 def _header_name(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape").lower()
+
+
+_known_name = lru_cache(maxsize=2048)(_header_name)
 
 
 def _url(request: Any, headers: Mapping[str, str]) -> str:
@@ -98,13 +105,16 @@ def _url(request: Any, headers: Mapping[str, str]) -> str:
     if host is None or request.data.authority:
         return str(request.pretty_url)
     path = request.path
-    return _origin(request.scheme, host) + ("" if path == "*" else path)
+    origin = _known_origin if len(host) <= LONGEST_KNOWN else _origin
+    return origin(request.scheme, host) + ("" if path == "*" else path)
 
 
-@lru_cache(maxsize=2048)
 def _origin(scheme: str, host: str) -> str:
     port = ":443" if scheme == "https" else ":80"
     return f"{scheme}://{host.removesuffix(port)}"
+
+
+_known_origin = lru_cache(maxsize=2048)(_origin)
 
 
 def body_text(message: Any, headers: Mapping[str, str]) -> str | None:
