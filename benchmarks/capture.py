@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from capture_proxy import Proxy, free_port  # noqa: E402 - found by the line above
+from capture_proxy import Proxy, certificate, free_port  # noqa: E402 - found by the line above
 
 BARS = {"plain": 0.03, "oauth": 0.10}
 """Kind of traffic -> the share of its throughput that the capture may cost."""
@@ -123,37 +122,6 @@ def serve(port: int, folder: str) -> None:
         await server.serve_forever()
 
     asyncio.run(run())
-
-
-def certificate(folder: Path) -> Path:
-    """Key and self-signed certificate of the upstream server."""
-    file = folder / "upstream.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    command += [
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        "-keyout",
-        str(file),
-        "-out",
-        str(folder / "certificate.pem"),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    with file.open("a") as both:
-        both.write((folder / "certificate.pem").read_text())
-    return file
 
 
 def _length(head: bytes) -> int:

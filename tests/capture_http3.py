@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from aioquic.asyncio import QuicConnectionProtocol, connect, serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
-from capture_proxy import EXPIRED, free_port
+from capture_proxy import EXPIRED, certificate, free_port
 
 FORM = b"application/x-www-form-urlencoded"
 ANSWER_S = 10.0
@@ -84,24 +83,8 @@ def redeem(port: int, authority: str, form: str) -> int:
 @contextlib.contextmanager
 def upstream(folder: Path) -> Iterator[int]:
     """The port of a running server."""
-    key, certificate = folder / "quic.key", folder / "quic.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     settings = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN)
-    settings.load_cert_chain(certificate, key)
+    settings.load_cert_chain(certificate(folder))
     port, loop, up = free_port(), asyncio.new_event_loop(), threading.Event()
 
     async def run() -> None:

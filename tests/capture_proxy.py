@@ -83,6 +83,17 @@ def upstream(host: str = "127.0.0.1") -> Iterator[int]:
         server.server_close()
 
 
+def certificate(folder: Path) -> Path:
+    """A self-signed certificate of localhost, with its key behind it in the same file."""
+    both, key = folder / "upstream.pem", folder / "upstream.key"
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(["openssl", "req", *kind, *names, "-keyout", key, "-out", both], check=True, capture_output=True)
+    with both.open("a") as file:
+        file.write(key.read_text())
+    return both
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -186,8 +186,8 @@ class OAuthTrace:
     def _gather(self, known: int) -> None:
         """Keep the flows that ended together, when a turn of the event loop has brought no more of them.
 
-        With one flow at a time that is at once. Under load, where time is short, several are kept one right after another,
-        which takes a third of the time for each: the proxy's own work between them would empty the processor's caches.
+        With one flow at a time that is the next turn. Under load, where time is short, several are kept one right after
+        another, which takes half the time for each: the proxy's own work between them would empty the processor's caches.
         """
         if known < len(self._ended) < MOST_TOGETHER:
             asyncio.get_running_loop().call_soon(self._gather, len(self._ended))
